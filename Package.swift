@@ -1,0 +1,109 @@
+// swift-tools-version: 6.1
+// SPDX-License-Identifier: Apache-2.0
+
+import PackageDescription
+
+let package = Package(
+    name: "baton",
+    products: [
+        .library(name: "BatonLock", targets: ["BatonLock"]),
+        .library(name: "BatonValkey", targets: ["BatonValkey"]),
+        .executable(name: "batond", targets: ["batond"]),
+        .executable(name: "batonctl", targets: ["batonctl"]),
+        .executable(name: "baton-keeper", targets: ["baton-keeper"]),
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+        .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
+        .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.37.6"),
+        .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
+        .package(url: "https://github.com/LebJe/TOMLKit", from: "0.6.0"),
+        .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1"),
+        .package(url: "https://github.com/swift-server/async-http-client", from: "1.37.0"),
+        .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
+    ],
+    targets: [
+        // C: one door each.
+        .systemLibrary(name: "CHiredis", providers: [.apt(["libhiredis-dev"])]),
+        .systemLibrary(name: "CSystemd", providers: [.apt(["libsystemd-dev"])]),
+        .target(name: "CLinux"),
+
+        // The pure core: every decision, no import at all.
+        .target(name: "BatonCore"),
+
+        // The lock, and the stores behind it.
+        .target(name: "BatonLock", dependencies: ["BatonCore", "BatonSystem"]),
+        .target(
+            name: "BatonValkey",
+            dependencies: [
+                "BatonCore", "BatonLock", "CHiredis",
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+                .product(name: "NIOSSL", package: "swift-nio-ssl"),
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+            ]),
+        .target(
+            name: "BatonSQLite",
+            dependencies: [
+                "BatonCore", "BatonLock", "BatonSystem",
+                .product(name: "GRDB", package: "GRDB.swift"),
+            ]),
+
+        // The daemon's parts.
+        .target(
+            name: "BatonConfig",
+            dependencies: ["BatonCore", "BatonSystem", .product(name: "TOMLKit", package: "TOMLKit")]),
+        .target(name: "BatonSystem", dependencies: ["BatonCore", "CLinux"]),
+        .target(
+            name: "BatonDaemon",
+            dependencies: [
+                "BatonCore", "BatonLock", "BatonValkey", "BatonSQLite", "BatonConfig", "BatonSystem", "CSystemd",
+                .product(name: "Hummingbird", package: "hummingbird"),
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+                .product(name: "UnixSignals", package: "swift-service-lifecycle"),
+            ]),
+
+        // The programs: arguments and wiring.
+        .executableTarget(
+            name: "batond",
+            dependencies: [
+                "BatonConfig", "BatonDaemon", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ]),
+        .executableTarget(
+            name: "batonctl",
+            dependencies: [
+                "BatonCore", "BatonConfig", "BatonSystem",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "AsyncHTTPClient", package: "async-http-client"),
+                .product(name: "NIOCore", package: "swift-nio"),
+            ]),
+        .executableTarget(
+            name: "baton-keeper",
+            dependencies: ["BatonCore", "BatonSystem", "CLinux"],
+            // One static binary without Foundation: it must not be slowed, or stopped, by a library that is replaced.
+            linkerSettings: [.unsafeFlags(["-static-executable"])]),
+
+        .testTarget(name: "BatonCoreTests", dependencies: ["BatonCore"]),
+        .testTarget(name: "BatonLockTests", dependencies: ["BatonLock", "BatonValkey", "BatonSQLite", "BatonSystem"]),
+        .testTarget(name: "BatonConfigTests", dependencies: ["BatonConfig"]),
+        .testTarget(name: "KeeperTests", dependencies: ["BatonCore", "BatonSystem"]),
+        .testTarget(name: "FleetTests", dependencies: ["BatonCore", "BatonSystem"]),
+    ]
+)
+
+for target in package.targets where target.type != .system && target.name != "CLinux" {
+    target.swiftSettings =
+        (target.swiftSettings ?? []) + [
+            .swiftLanguageMode(.v6),
+            .enableUpcomingFeature("ExistentialAny"),
+            .enableUpcomingFeature("InternalImportsByDefault"),
+            .enableUpcomingFeature("MemberImportVisibility"),
+            .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
+            .unsafeFlags(["-warnings-as-errors"]),
+        ]
+}

@@ -1,0 +1,139 @@
+// This source file is part of Baton.
+// SPDX-License-Identifier: Apache-2.0
+
+/// What `batonctl status --json` prints, and the control socket answers. Scripts depend on its form.
+package struct StatusReport: Codable, Equatable, Sendable {
+    package var node: String
+    package var instance: String
+    package var version: String
+    package var store: Store
+    package var jobs: [Job]
+    /// What an operator should know: a store that may evict, a keeper without real-time priority, …
+    package var warnings: [String]
+
+    package struct Store: Codable, Equatable, Sendable {
+        package var url: String
+        /// `connected`, `connecting`, `unreachable: REASON`.
+        package var state: String
+
+        package init(url: String, state: String) {
+            self.url = url
+            self.state = state
+        }
+    }
+
+    package struct Job: Codable, Equatable, Sendable {
+        package var name: String
+        package var description: String
+        package var kind: String
+        package var state: State
+        /// Why it is in this state, where a word is not enough.
+        package var reason: String?
+        package var holder: Holder?
+        package var run: Run?
+        package var lastRun: LastRun?
+
+        package init(name: String, description: String = "", kind: String = "service", state: State) {
+            self.name = name
+            self.description = description
+            self.kind = kind
+            self.state = state
+        }
+
+        enum CodingKeys: String, CodingKey {
+            case name, description, kind, state, reason, holder, run
+            case lastRun = "last_run"
+        }
+    }
+
+    package enum State: String, Codable, Equatable, Sendable {
+        case running, standby, starting, stopping, backoff, paused, disabled, ineligible, invalid
+        case waitingForStore = "waiting-for-store"
+        case heldDown = "held-down"
+        case finished
+    }
+
+    /// Who holds the job's lock, read from the live lock.
+    package struct Holder: Codable, Equatable, Sendable {
+        package var node: String
+        package var runID: String
+        package var fence: Int64
+        /// RFC 3339, UTC.
+        package var since: String
+
+        package init(node: String, runID: String, fence: Int64, since: String) {
+            self.node = node
+            self.runID = runID
+            self.fence = fence
+            self.since = since
+        }
+
+        enum CodingKeys: String, CodingKey {
+            case node, fence, since
+            case runID = "run_id"
+        }
+    }
+
+    /// The run on this node.
+    package struct Run: Codable, Equatable, Sendable {
+        package var runID: String
+        package var pid: Int32?
+        package var leaseUntilMilliseconds: Int64
+        package var attempt: Int
+
+        package init(runID: String, pid: Int32?, leaseUntilMilliseconds: Int64, attempt: Int) {
+            self.runID = runID
+            self.pid = pid
+            self.leaseUntilMilliseconds = leaseUntilMilliseconds
+            self.attempt = attempt
+        }
+
+        enum CodingKeys: String, CodingKey {
+            case pid, attempt
+            case runID = "run_id"
+            case leaseUntilMilliseconds = "lease_until_ms"
+        }
+    }
+
+    /// How the last run on this node ended.
+    package struct LastRun: Codable, Equatable, Sendable {
+        package var runID: String
+        /// `succeeded`, `failed`, `timeout`, `lost`, `stopped`.
+        package var outcome: String
+        package var exitCode: Int32?
+        package var signal: Int32?
+        package var reason: String?
+        package var node: String
+        package var finished: String
+
+        package init(
+            runID: String, outcome: String, exitCode: Int32?, signal: Int32?, reason: String?, node: String,
+            finished: String
+        ) {
+            self.runID = runID
+            self.outcome = outcome
+            self.exitCode = exitCode
+            self.signal = signal
+            self.reason = reason
+            self.node = node
+            self.finished = finished
+        }
+
+        enum CodingKeys: String, CodingKey {
+            case outcome, signal, reason, node, finished
+            case runID = "run_id"
+            case exitCode = "exit_code"
+        }
+    }
+
+    package init(
+        node: String, instance: String, version: String, store: Store, jobs: [Job], warnings: [String] = []
+    ) {
+        self.node = node
+        self.instance = instance
+        self.version = version
+        self.store = store
+        self.jobs = jobs
+        self.warnings = warnings
+    }
+}

@@ -1,0 +1,107 @@
+// This source file is part of Baton.
+// SPDX-License-Identifier: Apache-2.0
+
+/// What a job file declares, checked and with every default filled in.
+package struct JobDefinition: Equatable, Sendable {
+    /// The file's stem.
+    package var name: String
+    package var description: String
+    package var command: Command
+    /// Name or number; nil: the daemon's own user.
+    package var user: String?
+    /// Name or number; nil: the user's primary group.
+    package var group: String?
+    package var workingDirectory: String
+    package var umask: UInt32
+    package var nice: Int32
+    package var environment: [String: String]
+    package var environmentFile: String?
+    package var enabled: Bool
+    package var lock: LockSettings
+    package var stop: StopSettings
+    package var restart: RestartSettings
+    package var limits: Limits
+    package var output: Output
+
+    package enum Command: Equatable, Sendable {
+        /// A program and its arguments; the program absolute, or looked up in the workload's PATH.
+        case program([String])
+        /// A line for `/bin/sh -c`.
+        case shell(String)
+    }
+
+    package struct LockSettings: Equatable, Sendable {
+        /// The TTL, T.
+        package var timeout: Duration
+        /// Between TERM and KILL when the lease runs out.
+        package var lostGrace: Duration
+
+        package init(timeout: Duration, lostGrace: Duration) {
+            self.timeout = timeout
+            self.lostGrace = lostGrace
+        }
+    }
+
+    package struct StopSettings: Equatable, Sendable {
+        /// A signal number.
+        package var signal: Int32
+        /// Between the stop signal and KILL in an ordinary stop.
+        package var timeout: Duration
+
+        package init(signal: Int32, timeout: Duration) {
+            self.signal = signal
+            self.timeout = timeout
+        }
+    }
+
+    package struct RestartSettings: Equatable, Sendable {
+        package enum Policy: String, Equatable, Sendable, CaseIterable {
+            case always
+            case onFailure = "on-failure"
+            case never
+        }
+        package var policy: Policy
+        /// The first delay; doubles with every failure in a row.
+        package var delay: Duration
+        package var maxDelay: Duration
+
+        package init(policy: Policy, delay: Duration, maxDelay: Duration) {
+            self.policy = policy
+            self.delay = delay
+            self.maxDelay = maxDelay
+        }
+    }
+
+    /// rlimits; nil: what the daemon was started with.
+    package struct Limits: Equatable, Sendable {
+        package var nofile: UInt64?
+
+        package init(nofile: UInt64? = nil) { self.nofile = nofile }
+    }
+
+    package enum Output: Equatable, Sendable {
+        case journal
+        case file(String)
+        case none
+    }
+
+    /// A job with every default.
+    package init(name: String, command: Command) {
+        self.name = name
+        self.command = command
+        description = ""
+        user = nil
+        group = nil
+        workingDirectory = "/"
+        umask = 0o022
+        nice = 0
+        environment = [:]
+        environmentFile = nil
+        enabled = true
+        lock = LockSettings(timeout: .seconds(15), lostGrace: .milliseconds(2500))
+        stop = StopSettings(signal: 15, timeout: .seconds(30))
+        restart = RestartSettings(policy: .always, delay: .seconds(1), maxDelay: .seconds(300))
+        limits = Limits()
+        output = .journal
+    }
+}

@@ -1,0 +1,32 @@
+// This source file is part of Baton.
+// SPDX-License-Identifier: Apache-2.0
+
+/// A fleet-wide note beside a job's lock that keeps it from being granted.
+public struct Mark: Equatable, Sendable {
+    /// Why the lock is not granted.
+    public enum Kind: String, Equatable, Sendable {
+        /// An operator stopped the job: nobody runs it until `batonctl run`.
+        case heldDown = "down"
+        /// The job is done, by its restart policy: nobody runs it until `batonctl run`.
+        case finished
+        /// The job's last run ended and its restart delay is not over.
+        case coolingDown = "cooling"
+    }
+
+    /// Why the lock is not granted.
+    public var kind: Kind
+    /// How long the mark still stands: when set, how long it is to stand; when read, what is left. Nil: until cleared.
+    public var remaining: Duration?
+    /// Runs that failed in a row.
+    public var failures: Int
+    /// Who set it (a node's name), for people.
+    public var by: String
+
+    /// A mark.
+    public init(kind: Kind, remaining: Duration? = nil, failures: Int = 0, by: String = "") {
+        self.kind = kind
+        self.remaining = remaining
+        self.failures = failures
+        self.by = by
+    }
+}

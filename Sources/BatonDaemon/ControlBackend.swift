@@ -1,0 +1,26 @@
+// This source file is part of Baton.
+// SPDX-License-Identifier: Apache-2.0
+
+package import BatonCore
+
+/// What the control socket asks of the daemon. The HTTP side knows nothing else of it.
+package protocol ControlBackend: Sendable {
+    /// The node and its jobs; with a name, only that job.
+    func status(job: String?) async throws(ControlError) -> StatusReport
+    /// The tail of a job's output: of the run on this node, else of the last one that ran here.
+    func logs(job: String) async throws(ControlError) -> [UInt8]
+    /// Stops a job and holds it down, fleet-wide. Returns when the mark is set.
+    func stop(job: String) async throws(ControlError)
+    /// Clears the marks of a job, so that it runs again. Returns when they are cleared.
+    func run(job: String) async throws(ControlError)
+}
+
+/// Why a request on the control socket was not carried out.
+package enum ControlError: Error, Equatable, Sendable {
+    /// No job of this name.
+    case unknownJob(String)
+    /// It can't be done, and why.
+    case failed(String)
+    /// The store does not answer.
+    case storeUnreachable(String)
+}

@@ -1,0 +1,58 @@
+// This source file is part of Baton.
+// SPDX-License-Identifier: Apache-2.0
+
+/// What went wrong with a lock, or with the store behind it.
+public struct LockError: Error, Sendable, Equatable, CustomStringConvertible {
+    /// The kinds of error. More may come: keep a `default`.
+    public struct Code: Sendable, Hashable, CustomStringConvertible {
+        enum Kind: String, Sendable {
+            case invalidArgument, notAcquired, notHeld, noTimeout, notOwned
+            case unreachable, timedOut, unknownOutcome, refused, notPermitted, protocolViolation, closed
+        }
+        let kind: Kind
+        init(_ kind: Kind) { self.kind = kind }
+
+        /// A parameter that can never work; nothing was sent.
+        public static var invalidArgument: Code { Code(.invalidArgument) }
+        /// `withLock` could not get the lock in the time allowed.
+        public static var notAcquired: Code { Code(.notAcquired) }
+        /// This `Lock` holds nothing that could be released, extended or reacquired. (The seed's `LockError`.)
+        public static var notHeld: Code { Code(.notHeld) }
+        /// A lock without a timeout has nothing to extend or reacquire. (The seed's `LockError`.)
+        public static var noTimeout: Code { Code(.noTimeout) }
+        /// The lock is another's, or nobody's, by now. (The seed's `LockNotOwnedError`.)
+        public static var notOwned: Code { Code(.notOwned) }
+        /// No connection: nothing was sent.
+        public static var unreachable: Code { Code(.unreachable) }
+        /// The request was sent and no answer came, or the connection broke: it may have been applied.
+        public static var unknownOutcome: Code { Code(.unknownOutcome) }
+        /// The store answered that it will not, and why: out of memory, read-only, loading, wrong type, …
+        public static var refused: Code { Code(.refused) }
+        /// Wrong password, missing permission, or a certificate that does not fit.
+        public static var notPermitted: Code { Code(.notPermitted) }
+        /// The other side does not speak the protocol.
+        public static var protocolViolation: Code { Code(.protocolViolation) }
+        /// The store was shut down.
+        public static var closed: Code { Code(.closed) }
+
+        /// The code's name.
+        public var description: String { kind.rawValue }
+    }
+
+    /// What kind of error this is.
+    public let code: Code
+    /// The lock it is about, when it is about one.
+    public let lock: String?
+    /// A sentence for people. Never holds a password.
+    public let message: String
+
+    /// An error about `lock`, or about the store as a whole.
+    public init(_ code: Code, lock: String? = nil, _ message: String) {
+        self.code = code
+        self.lock = lock
+        self.message = message
+    }
+
+    /// The message, with the lock's name in front.
+    public var description: String { lock.map { "\($0): \(message)" } ?? message }
+}

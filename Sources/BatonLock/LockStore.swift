@@ -1,0 +1,58 @@
+// This source file is part of Baton.
+// SPDX-License-Identifier: Apache-2.0
+
+public import BatonCore
+
+/// Where locks are kept: the plug-in seam between ``Lock`` and a server, or a file.
+///
+/// A store carries out one request at a time, atomically, and says what it did. It decides nothing about time on this
+/// machine: when to try again, how long a lease is good for, and what a silence means are decided by its caller.
+///
+/// **What every store guarantees.** A request is applied as a whole or not at all. An error with code
+/// ``LockError/Code/unknownOutcome`` means that it may have been applied, or may be applied later, up to its `notAfter`.
+/// Any other error means that it was not and will not be.
+///
+/// **What none does.** It does not know whether a holder is alive, and cannot stop one.
+public protocol LockStore: Sendable {
+    /// One attempt to be granted a lock. Never waits for the lock.
+    func acquire(_ request: AcquireRequest, timeout: Duration) async throws(LockError) -> Stamped<AcquireReply>
+
+    /// Sets the TTL of a held lock again, extends it, puts it back, or swaps its token.
+    func renew(_ request: RenewRequest, timeout: Duration) async throws(LockError) -> Stamped<RenewReply>
+
+    /// Gives a lock back and announces it. True when it was ours.
+    func release(_ request: ReleaseRequest, timeout: Duration) async throws(LockError) -> Bool
+
+    /// Looks at a lock without touching it.
+    func look(at keys: LockKeys, timeout: Duration) async throws(LockError) -> LockView
+
+    /// Sets or clears (nil) the mark beside a lock, and announces it.
+    func setMark(_ mark: Mark?, on keys: LockKeys, timeout: Duration) async throws(LockError)
+
+    /// The server's time now, in microseconds, not later than it really is: the last time seen plus what has passed
+    /// since it arrived. Nil before the first reply.
+    func serverTime() -> Int64?
+
+    /// Runs `body` while release announcements (and changes of the mark) of this lock ring the bell.
+    ///
+    /// The bell is connected before `body` starts, and rings once by itself after every reconnect, so a waiter that
+    /// tries again at each ring misses nothing that happened since. When the store cannot be reached the body runs all
+    /// the same: an announcement is a short cut, never the only way on.
+    func withAnnouncements<Result: Sendable>(
+        of keys: LockKeys, _ body: @Sendable (Doorbell) async throws -> Result
+    ) async throws -> Result
+}
+
+/// A reply with the server's clock at the moment it was made.
+public struct Stamped<Reply: Sendable & Equatable>: Sendable, Equatable {
+    /// What the store answered.
+    public var reply: Reply
+    /// The server's time in microseconds.
+    public var serverTime: Int64
+
+    /// A stamped reply.
+    public init(_ reply: Reply, serverTime: Int64) {
+        self.reply = reply
+        self.serverTime = serverTime
+    }
+}
