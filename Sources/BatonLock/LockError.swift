@@ -7,7 +7,7 @@ public struct LockError: Error, Sendable, Equatable, CustomStringConvertible {
     public struct Code: Sendable, Hashable, CustomStringConvertible {
         enum Kind: String, Sendable {
             case invalidArgument, notAcquired, notHeld, noTimeout, notOwned
-            case unreachable, timedOut, unknownOutcome, refused, notPermitted, protocolViolation, closed
+            case unreachable, timedOut, unknownOutcome, unavailable, refused, notPermitted, protocolViolation, closed
         }
         let kind: Kind
         init(_ kind: Kind) { self.kind = kind }
@@ -26,7 +26,9 @@ public struct LockError: Error, Sendable, Equatable, CustomStringConvertible {
         public static var unreachable: Code { Code(.unreachable) }
         /// The request was sent and no answer came, or the connection broke: it may have been applied.
         public static var unknownOutcome: Code { Code(.unknownOutcome) }
-        /// The store answered that it will not, and why: out of memory, read-only, loading, wrong type, …
+        /// The store answered that it can't just now: loading, read-only after a failover, busy. Asking again may help.
+        public static var unavailable: Code { Code(.unavailable) }
+        /// The store answered that it will not, and why: out of memory, wrong type, another `max_lock_timeout`, …
         public static var refused: Code { Code(.refused) }
         /// Wrong password, missing permission, or a certificate that does not fit.
         public static var notPermitted: Code { Code(.notPermitted) }
@@ -55,4 +57,16 @@ public struct LockError: Error, Sendable, Equatable, CustomStringConvertible {
 
     /// The message, with the lock's name in front.
     public var description: String { lock.map { "\($0): \(message)" } ?? message }
+}
+
+extension LockError {
+    /// Whether asking again, a little later, may help.
+    package var isPassing: Bool {
+        switch code.kind {
+        case .unreachable, .timedOut, .unknownOutcome, .unavailable: true
+        case .invalidArgument, .notAcquired, .notHeld, .noTimeout, .notOwned, .refused, .notPermitted,
+            .protocolViolation, .closed:
+            false
+        }
+    }
 }

@@ -1,0 +1,139 @@
+// This source file is part of Baton.
+// SPDX-License-Identifier: Apache-2.0
+
+/// One waiter for one lock: what it may present to the store, and when to ask again.
+///
+/// A wait counts from the *arrival* of the reply that asked for it (a lease counts from before the send). A waiter
+/// never depends on an announcement: it asks again at the moment that the rules allow, at the latest.
+package struct WaitMachine: Equatable, Sendable {
+    /// Why the lock was not granted, for people.
+    package enum Reason: Equatable, Sendable {
+        case held
+        case orphaned
+        case unsettled(until: Instant)
+        case marked(Mark)
+        case late
+    }
+
+    package enum Decision: Equatable, Sendable {
+        case granted(AcquireReply.Grant)
+        case wait(until: Instant, Reason)
+    }
+
+    /// What is known of the holder that was seen last.
+    private struct Seen: Equatable, Sendable {
+        var owner: Bytes
+        /// When the reply that first brought this record arrived.
+        var first: Instant
+        /// The lease length that the record names.
+        var timeout: Duration
+        /// When the key had `timeToLive` left, by our clock, and the offset of that reply.
+        var expiry: (at: Instant, offset: Int64)?
+
+        static func == (left: Seen, right: Seen) -> Bool {
+            left.owner == right.owner && left.first == right.first && left.timeout == right.timeout
+                && left.expiry?.at == right.expiry?.at && left.expiry?.offset == right.expiry?.offset
+        }
+    }
+
+    /// How long to wait when nothing better is known: a foreign lock without a TTL, a mark.
+    private let idleWait: Duration
+    /// The upper bound of every wait; nil: none. The library's `sleep`, for holders that release without a word.
+    private let longestWait: Duration?
+    private var nonce: (value: Bytes, usableAt: Instant)?
+    private var seen: Seen?
+    private var offsets: ClockOffsets
+    /// The largest fence that any reply showed.
+    package private(set) var largestFence: Int64
+
+    /// - Parameters:
+    ///   - timeout: the lock's own timeout: how far back the server's clock must be known.
+    ///   - maxLockTimeout: the store's constant: no lease is longer.
+    ///   - longestWait: the upper bound of every wait.
+    ///   - fence: the largest fence known so far.
+    package init(timeout: Duration, maxLockTimeout: Duration, longestWait: Duration?, fence: Int64 = 0) {
+        idleWait = maxLockTimeout
+        self.longestWait = longestWait
+        offsets = ClockOffsets(length: timeout)
+        largestFence = fence
+    }
+
+    package static func == (left: WaitMachine, right: WaitMachine) -> Bool {
+        left.idleWait == right.idleWait && left.longestWait == right.longestWait && left.seen == right.seen
+            && left.offsets == right.offsets && left.largestFence == right.largestFence
+            && left.nonce?.value == right.nonce?.value && left.nonce?.usableAt == right.nonce?.usableAt
+    }
+
+    /// The nonce, once it has been waited for.
+    package func nonceToPresent(at now: Instant) -> Bytes? {
+        guard let nonce, now >= nonce.usableAt else { return nil }
+        return nonce.value
+    }
+
+    /// The owner record of a vanished lock, once its lease is over by our clock.
+    package func claimToPresent(at now: Instant) -> Bytes? {
+        guard let seen, let allowed = claimAllowed(seen), now >= allowed else { return nil }
+        return seen.owner
+    }
+
+    /// - Parameters:
+    ///   - jitter: up to 20 ms, drawn by the caller, so that waiters do not all ask at once.
+    package mutating func received(
+        _ reply: AcquireReply, serverTime: Int64, at arrival: Instant, jitter: Duration
+    ) -> Decision {
+        let offset = ClockOffsets.offset(serverTime: serverTime, arrival: arrival)
+        offsets.add(offset, at: arrival)
+        switch reply {
+        case .granted(let grant):
+            largestFence = max(largestFence, grant.fence ?? 0)
+            return .granted(grant)
+        case .held(let sighting):
+            note(sighting, offset: offset, at: arrival)
+            return wait(until: nextTry(after: sighting, at: arrival) + jitter, .held, at: arrival)
+        case .orphaned(let sighting):
+            note(sighting, offset: offset, at: arrival)
+            return wait(until: nextTry(after: sighting, at: arrival) + jitter, .orphaned, at: arrival)
+        case .unsettled(let value, let wait):
+            if nonce?.value != value { nonce = (value, arrival + wait) }
+            let usableAt = nonce?.usableAt ?? arrival + wait
+            return self.wait(until: usableAt + jitter, .unsettled(until: usableAt), at: arrival)
+        case .marked(let mark):
+            return wait(until: arrival + (mark.remaining ?? idleWait) + jitter, .marked(mark), at: arrival)
+        case .late:
+            return wait(until: arrival + .milliseconds(10) + jitter, .late, at: arrival)
+        }
+    }
+
+    private func wait(until instant: Instant, _ reason: Reason, at now: Instant) -> Decision {
+        .wait(until: longestWait.map { min(instant, now + $0) } ?? instant, reason)
+    }
+
+    private mutating func note(_ sighting: Sighting, offset: Int64, at arrival: Instant) {
+        largestFence = max(largestFence, sighting.fence)
+        guard let owner = sighting.owner else {
+            seen = nil
+            return
+        }
+        if seen?.owner != owner {
+            seen = Seen(owner: owner, first: arrival, timeout: sighting.timeout ?? idleWait, expiry: nil)
+        }
+        if let left = sighting.timeToLive { seen?.expiry = (arrival + left, offset) }
+    }
+
+    /// When rule S6 lets us claim a lock whose key is gone: its owner's record unchanged for the lease's whole length,
+    /// or, if the server's clock is known to have run evenly for that long, the end of the TTL that we saw.
+    private func claimAllowed(_ seen: Seen) -> Instant? {
+        let unchanged = seen.first + seen.timeout
+        guard let expiry = seen.expiry, let baseline = offsets.since, let least = offsets.least else { return unchanged }
+        let byTTL = expiry.at + .microseconds(expiry.offset - least)
+        return min(unchanged, max(byTTL, baseline + seen.timeout))
+    }
+
+    private func nextTry(after sighting: Sighting, at arrival: Instant) -> Instant {
+        let gone = sighting.timeToLive.map { arrival + $0 }
+        guard let seen, let allowed = claimAllowed(seen) else { return gone ?? arrival + idleWait }
+        if let gone { return max(gone, allowed) }
+        // Our claim was allowed already, or never will be by this record: do not ask again at once.
+        return sighting.owner == nil ? arrival + idleWait : max(allowed, arrival + .milliseconds(1))
+    }
+}

@@ -1,0 +1,108 @@
+// This source file is part of Baton.
+// SPDX-License-Identifier: Apache-2.0
+
+import BatonCore
+import BatonSystem
+import Synchronization
+
+extension Lock {
+    /// Runs `body` in a scope of its own: a token acquired inside is seen by its child tasks, and by nobody else.
+    ///
+    /// Only of use with `tokenScope: .task`.
+    public func scoped<Result: Sendable>(_ body: () async throws -> Result) async rethrows -> Result {
+        var scopes = Lock.scopes
+        scopes[ObjectIdentifier(self)] = TokenBox()
+        return try await Lock.$scopes.withValue(scopes) { try await body() }
+    }
+
+    /// Acquires the lock, runs `body`, and releases it. A lock with a timeout is renewed every third of it meanwhile.
+    ///
+    /// If the lease is lost the body's task is cancelled: it should end at once. The body has ended, and so has the
+    /// renewal, before the lock is released.
+    ///
+    /// - Throws: the body's error, whatever the release says; ``LockError`` with `notAcquired` when the lock could not
+    ///   be had in time; `notOwned` when the body ended well but the lease had been lost.
+    public func withLock<Result: Sendable>(
+        _ wait: Wait? = nil, _ body: @escaping @Sendable (Lease) async throws -> Result
+    ) async throws -> Result {
+        try await scoped {
+            guard try await acquire(wait), let held, let lease else {
+                throw LockError(.notAcquired, lock: name, "unable to acquire the lock within the time allowed")
+            }
+            let outcome = await renewed(held) { try await body(lease) }
+            var releaseError: (any Error)?
+            do { try await release() } catch { releaseError = error }
+            let result = try outcome.get()
+            if let releaseError { throw releaseError }
+            return result
+        }
+    }
+
+    private enum Ended<Result: Sendable>: Sendable {
+        case body(Swift.Result<Result, any Error>)
+        case lease
+    }
+
+    /// The body beside its heartbeat; the body is cancelled when the lease is lost.
+    private func renewed<Result: Sendable>(
+        _ held: Held, _ body: @escaping @Sendable () async throws -> Result
+    ) async -> Swift.Result<Result, any Error> {
+        await withTaskGroup(of: Ended<Result>.self) { group in
+            group.addTask {
+                do { return .body(.success(try await body())) } catch { return .body(.failure(error)) }
+            }
+            if timeout != nil {
+                group.addTask {
+                    await self.heartbeat(held)
+                    return .lease
+                }
+            }
+            var outcome: Swift.Result<Result, any Error>?
+            while let ended = await group.next() {
+                if case .body(let result) = ended { outcome = result }
+                group.cancelAll()
+            }
+            return outcome ?? .failure(CancellationError())
+        }
+    }
+
+    /// Renews until the lease is lost or the task is cancelled.
+    private func heartbeat(_ held: Held) async {
+        guard let deadline = held.deadline, let timeout, let box else { return }
+        let timing = client.policy.timing
+        var machine = LeaseMachine(timing: timing, sentAt: deadline - timing.timeout + timing.drift)
+        var next: LeaseMachine.Event? = .woke
+        while let event = next, !Task.isCancelled {
+            next = nil
+            for action in machine.handle(event, at: BootClock.now()) {
+                switch action {
+                case .renew(let limit):
+                    next = await renewal(held, .reset(timeout), deadline: machine.deadline, within: limit)
+                case .wake(let instant) where next == nil:
+                    guard (try? await BootClock.sleep(until: instant)) != nil else { return }  // cancelled
+                    next = .woke
+                case .wake: break
+                case .deadlineMoved(let moved):
+                    box.held.withLock { if $0?.token == held.token { $0?.deadline = moved } }
+                case .undo, .lost: return
+                }
+            }
+        }
+    }
+
+    private func renewal(
+        _ held: Held, _ change: RenewRequest.Change, deadline: Instant, within limit: Duration
+    ) async -> LeaseMachine.Event {
+        do {
+            let (reply, sentAt) = try await client.renew(
+                token: held.token, change: change, deadline: deadline, fence: held.fence, holder: nil, within: limit)
+            switch reply {
+            case .renewed: return .renewed(sentAt: sentAt)
+            case .lost: return .refused
+            case .unsettled: return .failed(jitter: .random(in: 0..<1))
+            }
+        } catch {
+            return .failed(jitter: .random(in: 0..<1))
+        }
+    }
+}

@@ -1,0 +1,143 @@
+// This source file is part of Baton.
+// SPDX-License-Identifier: Apache-2.0
+
+package import BatonCore
+import BatonSystem
+
+/// One lock on one store: the requests, with everything that makes their answers safe to use.
+///
+/// ``Lock`` (the seed's class) and `batond`'s elections are both made of this. It holds no state: tokens and leases are
+/// its callers'.
+package struct LockClient: Sendable {
+    package let store: any LockStore
+    package let keys: LockKeys
+    /// For messages.
+    package let name: String
+    package let policy: LockPolicy
+
+    package init(store: any LockStore, keys: LockKeys, name: String, policy: LockPolicy) {
+        self.store = store
+        self.keys = keys
+        self.name = name
+        self.policy = policy
+    }
+
+    /// Competes for the lock until it is granted, `deadline` comes, or the task is cancelled.
+    ///
+    /// One fresh token for the whole call: an attempt whose answer was lost is recognised by the next. If the call ends
+    /// without knowing whether an attempt was applied, that token is deleted in the store before it returns.
+    ///
+    /// - Parameters:
+    ///   - token: the caller's own; nil: 128 random bits.
+    ///   - deadline: nil: for ever. One attempt is always made.
+    ///   - bell: rings when it is worth asking again; nil: subscribed to when needed.
+    ///   - waiting: told each time the call begins to wait.
+    /// - Returns: nil when `deadline` came first.
+    /// - Throws: `LockError` when the store refuses for good, `CancellationError`. An unreachable store is waited for.
+    package func compete(
+        token: Bytes? = nil, holder: Bytes? = nil, fence: Int64 = 0, until deadline: Instant?, bell: Doorbell?,
+        waiting: @Sendable (Waiting) -> Void = { _ in }
+    ) async throws -> LockGrant? {
+        var attempt = Attempt(
+            client: self, token: token ?? Token.fresh(), tokenIsFresh: token == nil, holder: holder, fence: fence)
+        do {
+            if let grant = try await attempt.once(waiting) { return grant }
+            if let deadline, BootClock.now() >= deadline { return await finished(attempt) }
+            if let bell {
+                if let grant = try await attempt.repeated(until: deadline, bell: bell, waiting) { return grant }
+                return await finished(attempt)
+            }
+            let first = attempt
+            return try await store.withAnnouncements(of: keys) { bell in
+                // A release between the first attempt and the subscription would be missed: ask once more.
+                bell.ring()
+                var attempt = first
+                do {
+                    if let grant = try await attempt.repeated(until: deadline, bell: bell, waiting) { return grant }
+                    return await finished(attempt)
+                } catch {
+                    await withdraw(attempt)
+                    throw error
+                }
+            }
+        } catch {
+            await withdraw(attempt)
+            throw error
+        }
+    }
+
+    private func finished(_ attempt: Attempt) async -> LockGrant? {
+        await withdraw(attempt)
+        return nil
+    }
+
+    /// Deletes what an unanswered attempt may have left, or may still leave until its `notAfter`.
+    private func withdraw(_ attempt: Attempt) async {
+        guard attempt.mayBeHeld, attempt.tokenIsFresh else { return }
+        let token = attempt.token
+        await uncancelled { _ = try? await release(token: token) }  // a lost lock runs out by itself
+    }
+
+    /// Renews, extends, puts back, or swaps the token.
+    ///
+    /// - Returns: the answer, with the instant before its request was sent.
+    package func renew(
+        token: Bytes, change: RenewRequest.Change, deadline: Instant?, fence: Int64?, holder: Bytes?,
+        successor: RenewRequest.Successor? = nil, within timeout: Duration
+    ) async throws(LockError) -> (reply: RenewReply, sentAt: Instant) {
+        var request = RenewRequest(keys: keys, token: token, change: change)
+        request.successor = successor
+        request.guarding = policy.guarding
+        request.fence = fence
+        request.holder = holder
+        let sentAt = BootClock.now()
+        if let deadline, let serverNow = store.serverTime() {
+            request.notAfter = serverNow + (deadline - sentAt).nanoseconds / 1000
+        }
+        let answer = try await store.renew(request, timeout: timeout)
+        return (answer.reply, sentAt)
+    }
+
+    /// Gives the lock back if `token` still holds it, and announces it. Shielded from cancellation by its callers.
+    @discardableResult
+    package func release(token: Bytes, mark: Mark? = nil) async throws(LockError) -> Bool {
+        let request = ReleaseRequest(keys: keys, token: token, mark: mark, guarding: policy.guarding != nil)
+        return try await store.release(request, timeout: policy.timing.attemptTimeout)
+    }
+
+    package func look() async throws(LockError) -> LockView {
+        try await store.look(at: keys, timeout: policy.timing.attemptTimeout)
+    }
+}
+
+/// How a lock is asked for.
+package struct LockPolicy: Sendable, Equatable {
+    /// T and what goes with it. For a lock without a timeout only `requestTimeout` counts.
+    package var timing: LeaseTiming
+    /// False: the lock never expires.
+    package var expires: Bool
+    package var guarding: AcquireRequest.Guarding?
+    package var fences: Bool
+    package var heedsMarks: Bool
+    /// The upper bound of every wait: the seed's `sleep`.
+    package var longestWait: Duration?
+
+    package init(
+        timing: LeaseTiming, expires: Bool = true, guarding: AcquireRequest.Guarding?, fences: Bool, heedsMarks: Bool,
+        longestWait: Duration?
+    ) {
+        self.timing = timing
+        self.expires = expires
+        self.guarding = guarding
+        self.fences = fences
+        self.heedsMarks = heedsMarks
+        self.longestWait = longestWait
+    }
+}
+
+/// Why a call to `compete` is waiting.
+package enum Waiting: Equatable, Sendable {
+    case lock(WaitMachine.Reason, Sighting?)
+    /// The store does not answer, or answers that it can't just now.
+    case store(String)
+}

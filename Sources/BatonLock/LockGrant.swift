@@ -1,0 +1,14 @@
+// This source file is part of Baton.
+// SPDX-License-Identifier: Apache-2.0
+
+package import BatonCore
+
+/// A token with the lease that was granted to it.
+package struct LockGrant: Equatable, Sendable {
+    package var token: Bytes
+    /// The instant before the request was sent that the store said yes to.
+    package var sentAt: Instant
+    package var fence: Int64?
+    /// Runs that failed in a row before this one.
+    package var failures: Int
+}
