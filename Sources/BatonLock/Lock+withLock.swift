@@ -71,21 +71,23 @@ extension Lock {
         guard let deadline = held.deadline, let timeout, let box else { return }
         let timing = client.policy.timing
         var machine = LeaseMachine(timing: timing, sentAt: deadline - timing.timeout + timing.drift)
-        var next: LeaseMachine.Event? = .woke
-        while let event = next, !Task.isCancelled {
-            next = nil
+        var event = LeaseMachine.Event.woke
+        while !Task.isCancelled {
+            var answer: LeaseMachine.Event?
             for action in machine.handle(event, at: BootClock.now()) {
                 switch action {
                 case .renew(let limit):
-                    next = await renewal(held, .reset(timeout), deadline: machine.deadline, within: limit)
-                case .wake(let instant) where next == nil:
-                    guard (try? await BootClock.sleep(until: instant)) != nil else { return }  // cancelled
-                    next = .woke
-                case .wake: break
+                    answer = await renewal(held, .reset(timeout), deadline: machine.deadline, within: limit)
                 case .deadlineMoved(let moved):
                     box.held.withLock { if $0?.token == held.token { $0?.deadline = moved } }
                 case .undo, .lost: return
                 }
+            }
+            if let answer {
+                event = answer
+            } else {
+                guard let wake = machine.nextWake, (try? await BootClock.sleep(until: wake)) != nil else { return }
+                event = .woke
             }
         }
     }

@@ -7,7 +7,7 @@
 /// used. A refusal by a settled store ends it at once.
 package struct LeaseMachine: Equatable, Sendable {
     package enum Event: Equatable, Sendable {
-        /// A timer set by `.wake` went off, or anything else made it worth looking at the clock.
+        /// `nextWake` has come, or anything else made it worth looking at the clock.
         case woke
         /// The store renewed; the request was about to be sent at `sentAt`.
         case renewed(sentAt: Instant)
@@ -26,8 +26,6 @@ package struct LeaseMachine: Equatable, Sendable {
         case undo
         /// The lease is over.
         case lost(Loss)
-        /// Call again then.
-        case wake(at: Instant)
     }
 
     /// Why a lease is over.
@@ -65,6 +63,18 @@ package struct LeaseMachine: Equatable, Sendable {
 
     package var isOver: Bool { state == .over }
 
+    /// A renewal was sent and not answered yet.
+    package var isRenewing: Bool { state == .renewing }
+
+    /// When to send `.woke`, if nothing happens before.
+    package var nextWake: Instant? {
+        switch state {
+        case .resting(let renewAt): min(renewAt, deadline)
+        case .renewing: deadline
+        case .over: nil
+        }
+    }
+
     package mutating func handle(_ event: Event, at now: Instant) -> [Action] {
         switch (state, event) {
         case (.over, .renewed): return [.undo]
@@ -95,10 +105,8 @@ package struct LeaseMachine: Equatable, Sendable {
         switch state {
         case .resting(let renewAt) where now >= renewAt:
             state = .renewing
-            return [.renew(within: min(timing.attemptTimeout, deadline - now)), .wake(at: deadline)]
-        case .resting(let renewAt): return [.wake(at: min(renewAt, deadline))]
-        case .renewing: return [.wake(at: deadline)]
-        case .over: return []
+            return [.renew(within: min(timing.attemptTimeout, deadline - now))]
+        case .resting, .renewing, .over: return []
         }
     }
 }

@@ -1,0 +1,133 @@
+// This source file is part of Baton.
+// SPDX-License-Identifier: Apache-2.0
+
+/// With the lock: from the launch to the moment when the run's end is proved.
+extension JobMachine {
+    mutating func whenLaunching(
+        _ event: Event, _ holding: Holding, giveUpAt: Instant, at now: Instant
+    ) -> [Action] {
+        var holding = holding
+        switch event {
+        case .keeperReady:
+            guard !holding.lease.isOver, now < holding.lease.deadline - lostGrace else {
+                return [.abandonKeeper] + release(holding, mark: nil, at: now)
+            }
+            holding.startedAt = now
+            state = .starting(holding)
+            return [.go(holding.lease.deadline)]
+        case .launchFailed(let why, let jitter):
+            return [.abandonKeeper] + ended(holding, .startFailed(why), jitter: jitter, at: now)
+        case .runEnded(let outcome, let jitter):
+            return ended(holding, outcome, jitter: jitter, at: now)
+        case .drain, .abort:
+            return [.abandonKeeper] + release(holding, mark: nil, at: now)
+        case .markSeen(let mark):
+            guard mark?.stops == true else { return [] }
+            return [.abandonKeeper] + release(holding, mark: nil, at: now)
+        case .woke, .lease:
+            if event == .woke, now >= giveUpAt {
+                let why = "the keeper did not come up within \(timing.timeout / 3)"
+                return [.abandonKeeper] + ended(holding, .startFailed(why), jitter: 0, at: now)
+            }
+            let leaseEvent: LeaseMachine.Event = if case .lease(let inner) = event { inner } else { .woke }
+            var actions: [Action] = []
+            for action in holding.lease.handle(leaseEvent, at: now) {
+                switch action {
+                case .renew(let limit): actions.append(.renew(within: limit))
+                case .deadlineMoved: break  // `go` will carry it
+                case .undo: break  // the release that follows `lost` covers it
+                case .lost: return actions + [.abandonKeeper] + release(holding, mark: nil, at: now)
+                }
+            }
+            state = .launching(holding, giveUpAt: giveUpAt)
+            return actions
+        case .begin, .tookOver, .foundEnded, .waiting, .elected, .electionFailed, .workloadStarted, .released,
+            .releaseFailed, .runRequested:
+            return []
+        }
+    }
+
+    /// Starting (no pid yet) and running.
+    mutating func whenRunning(
+        _ event: Event, _ holding: Holding, pid: Int32?, at now: Instant
+    ) -> [Action] {
+        switch event {
+        case .workloadStarted(let pid):
+            state = .running(holding, pid: pid)
+            return []
+        case .markSeen(let mark):
+            guard mark?.stops == true else { return [] }
+            state = .stopping(holding, pid: pid)
+            return [.stopWorkload]
+        case .drain:
+            state = .stopping(holding, pid: pid)
+            return [.stopWorkload]
+        case .abort:
+            state = .stopping(holding, pid: pid)
+            return [.killWorkload]
+        case .runEnded(let outcome, let jitter): return ended(holding, outcome, jitter: jitter, at: now)
+        case .woke, .lease:
+            return keepLease(event, holding, pid: pid, at: now) { pid == nil ? .starting($0) : .running($0, pid: pid) }
+        case .begin, .tookOver, .foundEnded, .waiting, .elected, .electionFailed, .keeperReady, .launchFailed,
+            .released, .releaseFailed, .runRequested:
+            return []
+        }
+    }
+
+    mutating func whenStopping(_ event: Event, _ holding: Holding, pid: Int32?, at now: Instant) -> [Action] {
+        switch event {
+        case .abort: return [.killWorkload]
+        case .runEnded(let outcome, let jitter): return ended(holding, outcome, jitter: jitter, at: now)
+        case .workloadStarted(let pid):
+            state = .stopping(holding, pid: pid)
+            return [.stopWorkload]
+        case .woke, .lease: return keepLease(event, holding, pid: pid, at: now) { .stopping($0, pid: pid) }
+        case .begin, .tookOver, .foundEnded, .waiting, .elected, .electionFailed, .keeperReady, .launchFailed,
+            .markSeen, .released, .releaseFailed, .runRequested, .drain:
+            return []
+        }
+    }
+
+    mutating func whenEnding(_ event: Event, _ holding: Holding, pid: Int32?, at now: Instant) -> [Action] {
+        switch event {
+        case .runEnded(let outcome, let jitter):
+            // Whatever the keeper saw first: the lease was over.
+            let told: RunOutcome = if case .startFailed = outcome { outcome } else { .leaseLost }
+            return ended(holding, told, jitter: jitter, at: now)
+        case .abort, .woke: return [.killWorkload]
+        case .begin, .tookOver, .foundEnded, .waiting, .elected, .electionFailed, .lease, .keeperReady, .launchFailed,
+            .workloadStarted, .markSeen, .released, .releaseFailed, .runRequested, .drain:
+            return []
+        }
+    }
+
+    mutating func keepLease(
+        _ event: Event, _ holding: Holding, pid: Int32?, at now: Instant, _ next: (Holding) -> State
+    ) -> [Action] {
+        var holding = holding
+        let leaseEvent: LeaseMachine.Event = if case .lease(let inner) = event { inner } else { .woke }
+        var actions: [Action] = []
+        for action in holding.lease.handle(leaseEvent, at: now) {
+            switch action {
+            case .renew(let limit): actions.append(.renew(within: limit))
+            case .deadlineMoved(let deadline): actions.append(.extend(deadline))
+            case .undo: break  // the release after the proof of the end gives it back
+            case .lost:
+                state = .ending(holding, pid: pid)
+                return actions + [.killWorkload]
+            }
+        }
+        state = next(holding)
+        return actions
+    }
+}
+
+extension Mark {
+    /// Whether the holder itself has to stop because of it.
+    var stops: Bool {
+        switch kind {
+        case .heldDown: true
+        case .finished, .coolingDown: false
+        }
+    }
+}

@@ -1,0 +1,151 @@
+// This source file is part of Baton.
+// SPDX-License-Identifier: Apache-2.0
+
+/// One job on one node: competing for its lock, and, as the holder, everything from the launch to the release.
+///
+/// Why at most one workload runs, in the terms of this file: a workload is started only by `.go`, which is sent only
+/// while the lease holds; `.release` is sent only from states whose workload was never let go, or is proved to be gone.
+package struct JobMachine: Equatable, Sendable {
+    package enum Event: Equatable, Sendable {
+        /// The node is up: compete.
+        case begin
+        /// A run of an earlier daemon was found alive; its keeper's deadline is the lease's end.
+        case tookOver(runID: String, fence: Int64, deadline: Instant, pid: Int32?)
+        /// A run of an earlier daemon was found ended, with this outcome; its lock may still be ours.
+        case foundEnded(runID: String, fence: Int64, RunOutcome, jitter: Double)
+        /// The competition reports why it waits.
+        case waiting(Waiting)
+        /// The lock is ours; the request was about to be sent at `sentAt`.
+        case elected(runID: String, fence: Int64, failures: Int, sentAt: Instant)
+        /// The store refuses, and waiting will not help by itself.
+        case electionFailed(String)
+        /// The outcome of a renewal.
+        case lease(LeaseMachine.Event)
+        /// The keeper is up and waits for `.go`.
+        case keeperReady
+        /// The keeper could not be started at all; nothing runs.
+        case launchFailed(String, jitter: Double)
+        case workloadStarted(pid: Int32)
+        /// Every process of the run is gone: the keeper's word, or seen.
+        case runEnded(RunOutcome, jitter: Double)
+        /// The mark beside the lock was read while we hold it.
+        case markSeen(Mark?)
+        case released
+        case releaseFailed
+        /// The operator of this node wants the job to run.
+        case runRequested
+        /// Stop properly, release, and be done.
+        case drain
+        /// As `drain`, but without patience.
+        case abort
+        /// A timer set by `.wake` went off.
+        case woke
+    }
+
+    package enum Action: Equatable, Sendable {
+        case compete
+        /// Stop competing; an answer on its way is given back.
+        case withdraw
+        case launch
+        /// Close the connection to a keeper that was never told to go: it exits.
+        case abandonKeeper
+        case go(Instant)
+        case extend(Instant)
+        case stopWorkload
+        /// Through the keeper, and by this daemon itself.
+        case killWorkload
+        case renew(within: Duration)
+        case release(Mark?)
+        /// Acknowledge the run's end to its keeper and remember it.
+        case settle(RunOutcome)
+        case wake(at: Instant)
+        /// Nothing is left to do.
+        case retired
+    }
+
+    /// Why this node is not the runner.
+    package enum Waiting: Equatable, Sendable {
+        case held
+        case vanishedHolder
+        case newStore(until: Instant)
+        case mark(Mark)
+        case store(String)
+    }
+
+    struct Holding: Equatable, Sendable {
+        var runID: String
+        var fence: Int64
+        var failures: Int
+        var lease: LeaseMachine
+        var startedAt: Instant?
+    }
+
+    enum State: Equatable, Sendable {
+        case idle
+        case competing(Waiting?)
+        case resting(until: Instant, String?)
+        /// The keeper was asked for; nothing may run yet.
+        case launching(Holding, giveUpAt: Instant)
+        /// `go` was said.
+        case starting(Holding)
+        case running(Holding, pid: Int32?)
+        /// The workload was told to end; the lease goes on.
+        case stopping(Holding, pid: Int32?)
+        /// The lease is over, or the workload is being killed: waiting for the proof that it is gone.
+        case ending(Holding, pid: Int32?)
+        /// The workload is gone. `sent` is false while a renewal is still on its way.
+        case releasing(Holding, Mark?, sent: Bool, retryAt: Instant?)
+        case retired
+    }
+
+    enum Want: Equatable, Sendable { case run, drain }
+
+    package let timing: LeaseTiming
+    let restart: JobDefinition.RestartSettings
+    let lostGrace: Duration
+    let node: String
+    var state = State.idle
+    var want = Want.run
+
+    package init(definition: JobDefinition, timing: LeaseTiming, node: String) {
+        self.timing = timing
+        self.node = node
+        restart = definition.restart
+        lostGrace = definition.lock.lostGrace
+    }
+
+    package mutating func handle(_ event: Event, at now: Instant) -> [Action] {
+        var actions = respond(to: event, at: now)
+        if let wake = nextWake { actions.append(.wake(at: wake)) }
+        return actions
+    }
+
+    private mutating func respond(to event: Event, at now: Instant) -> [Action] {
+        if event == .drain || event == .abort { want = .drain }
+        switch state {
+        case .idle: return whenIdle(event, at: now)
+        case .competing: return whenCompeting(event, at: now)
+        case .resting(let until, _): return whenResting(event, until: until, at: now)
+        case .launching(let holding, let giveUpAt):
+            return whenLaunching(event, holding, giveUpAt: giveUpAt, at: now)
+        case .starting(let holding): return whenRunning(event, holding, pid: nil, at: now)
+        case .running(let holding, let pid): return whenRunning(event, holding, pid: pid, at: now)
+        case .stopping(let holding, let pid): return whenStopping(event, holding, pid: pid, at: now)
+        case .ending(let holding, let pid): return whenEnding(event, holding, pid: pid, at: now)
+        case .releasing(let holding, let mark, let sent, let retryAt):
+            return whenReleasing(event, holding, mark, sent: sent, retryAt: retryAt, at: now)
+        case .retired: return whenRetired(event, at: now)
+        }
+    }
+
+    var nextWake: Instant? {
+        switch state {
+        case .idle, .competing, .retired: nil
+        case .resting(let until, _): until
+        case .launching(let holding, let giveUpAt): min(giveUpAt, holding.lease.nextWake ?? giveUpAt)
+        case .starting(let holding), .running(let holding, _), .stopping(let holding, _), .ending(let holding, _):
+            holding.lease.nextWake
+        case .releasing(_, _, _, let retryAt): retryAt
+        }
+    }
+}

@@ -1,0 +1,39 @@
+// This source file is part of Baton.
+// SPDX-License-Identifier: Apache-2.0
+
+/// How a run ended.
+package enum RunOutcome: Equatable, Sendable {
+    /// The main process exited with this code.
+    case exited(Int32)
+    /// The main process was ended by this signal, which Baton did not send.
+    case signalled(Int32)
+    /// Baton stopped it: an operator, or a drain.
+    case stopped
+    /// The lease ran out, or was taken away.
+    case leaseLost
+    /// A keeper died, and the workload was killed for it.
+    case keeperLost
+    /// It never ran: which step failed, and why.
+    case startFailed(String)
+
+    /// The word in `status` and in the log.
+    package var word: String {
+        switch self {
+        case .exited(0): "succeeded"
+        case .exited, .signalled, .startFailed, .keeperLost: "failed"
+        case .stopped: "stopped"
+        case .leaseLost: "lost"
+        }
+    }
+
+    /// What the restart policy does with it.
+    var verdict: Verdict {
+        switch self {
+        case .exited(0): .success
+        case .exited, .signalled, .startFailed, .keeperLost: .failure
+        case .stopped, .leaseLost: .neither
+        }
+    }
+
+    enum Verdict { case success, failure, neither }
+}
