@@ -9,7 +9,7 @@ struct Attempt: Sendable {
     let client: LockClient
     let token: Bytes
     let tokenIsFresh: Bool
-    let holder: Bytes?
+    let holder: (@Sendable () -> Bytes)?
     private var waiter: WaitMachine
     private var failures = 0
     /// When it makes sense to ask again.
@@ -17,7 +17,7 @@ struct Attempt: Sendable {
     /// An attempt was sent whose answer never came: the store may hold the lock for us.
     private(set) var mayBeHeld = false
 
-    init(client: LockClient, token: Bytes, tokenIsFresh: Bool, holder: Bytes?, fence: Int64) {
+    init(client: LockClient, token: Bytes, tokenIsFresh: Bool, holder: (@Sendable () -> Bytes)?, fence: Int64) {
         self.client = client
         self.token = token
         self.tokenIsFresh = tokenIsFresh
@@ -85,7 +85,7 @@ struct Attempt: Sendable {
         var request = AcquireRequest(
             keys: client.keys, token: token, tokenIsFresh: tokenIsFresh,
             timeout: policy.expires ? policy.timing.timeout : nil)
-        request.holder = holder
+        request.holder = holder?()
         request.heedsMarks = policy.heedsMarks
         if policy.fences { request.fence = .init(floor: waiter.largestFence) }
         if var guarding = policy.guarding {

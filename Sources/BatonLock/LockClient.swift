@@ -29,13 +29,15 @@ package struct LockClient: Sendable {
     ///
     /// - Parameters:
     ///   - token: the caller's own; nil: 128 random bits.
+    ///   - holder: the holder record, made anew for every attempt.
     ///   - deadline: nil: for ever. One attempt is always made.
     ///   - bell: rings when it is worth asking again; nil: subscribed to when needed.
     ///   - waiting: told each time the call begins to wait.
     /// - Returns: nil when `deadline` came first.
     /// - Throws: `LockError` when the store refuses for good, `CancellationError`. An unreachable store is waited for.
     package func compete(
-        token: Bytes? = nil, holder: Bytes? = nil, fence: Int64 = 0, until deadline: Instant?, bell: Doorbell?,
+        token: Bytes? = nil, holder: (@Sendable () -> Bytes)? = nil, fence: Int64 = 0, until deadline: Instant?,
+        bell: Doorbell?,
         waiting: @Sendable (Waiting) -> Void = { _ in }
     ) async throws -> LockGrant? {
         var attempt = Attempt(
