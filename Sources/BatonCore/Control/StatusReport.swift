@@ -124,6 +124,18 @@ package struct StatusReport: Codable, Equatable, Sendable {
             case runID = "run_id"
             case exitCode = "exit_code"
         }
+
+        /// `exit_code` and `signal` are always there, null where they don't apply: scripts look at both.
+        package func encode(to encoder: any Encoder) throws {
+            var container = encoder.container(keyedBy: CodingKeys.self)
+            try container.encode(runID, forKey: .runID)
+            try container.encode(outcome, forKey: .outcome)
+            try container.encode(exitCode, forKey: .exitCode)
+            try container.encode(signal, forKey: .signal)
+            try container.encodeIfPresent(reason, forKey: .reason)
+            try container.encode(node, forKey: .node)
+            try container.encode(finished, forKey: .finished)
+        }
     }
 
     package init(

@@ -1,0 +1,40 @@
+// This source file is part of Baton.
+// SPDX-License-Identifier: Apache-2.0
+
+import Foundation
+import Hummingbird
+import NIOCore
+
+/// The answers on the control socket: JSON, or a job's output as it is.
+enum ControlAnswer {
+    private struct Failure: Encodable {
+        var error: String
+    }
+
+    /// `{"error": "…"}`.
+    static func error(_ status: HTTPResponse.Status, _ message: String) -> Response {
+        // A struct of one string can always be encoded; if not, the status still says it.
+        let body = (try? encode(Failure(error: message))) ?? ByteBuffer()
+        return Response(status: status, headers: [.contentType: "application/json"], body: ResponseBody(byteBuffer: body))
+    }
+
+    /// A value as JSON, its keys sorted so that two answers can be compared.
+    static func json(_ value: some Encodable) throws -> Response {
+        Response(
+            status: .ok, headers: [.contentType: "application/json"],
+            body: ResponseBody(byteBuffer: try encode(value)))
+    }
+
+    /// Output of a workload, byte for byte.
+    static func bytes(_ bytes: [UInt8]) -> Response {
+        Response(
+            status: .ok, headers: [.contentType: "application/octet-stream"],
+            body: ResponseBody(byteBuffer: ByteBuffer(bytes: bytes)))
+    }
+
+    private static func encode(_ value: some Encodable) throws -> ByteBuffer {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+        return ByteBuffer(bytes: try encoder.encode(value) + Data("\n".utf8))
+    }
+}

@@ -1,0 +1,86 @@
+// This source file is part of Baton.
+// SPDX-License-Identifier: Apache-2.0
+
+import BatonCore
+import Foundation
+import Hummingbird
+import Logging
+
+/// The requests that the control socket answers, each one call of the backend.
+///
+///     GET  /v1/status            the node and its jobs
+///     GET  /v1/status/JOB        the node and one job
+///     GET  /v1/jobs/JOB/logs     the tail of its output, as bytes
+///     POST /v1/jobs/JOB/stop     stop it and hold it down, fleet-wide
+///     POST /v1/jobs/JOB/run      let it run again
+struct ControlRoutes {
+    let backend: any ControlBackend
+    let logger: Logger
+
+    private struct Done: Encodable {
+        var job: String
+        var done: String
+    }
+
+    /// No request has a body that means anything; more than this is refused instead of read.
+    private static let bodyLimit = 4096
+
+    func router() -> Router<ControlContext> {
+        let router = Router(context: ControlContext.self)
+        router.addMiddleware {
+            ErrorMiddleware(logger: logger)
+            PeerMiddleware(logger: logger)
+        }
+        router.get("v1/status") { _, _ in
+            try ControlAnswer.json(try await backend.status(job: nil))
+        }
+        router.get("v1/status/:job") { _, context in
+            try ControlAnswer.json(try await backend.status(job: try Self.job(context)))
+        }
+        router.get("v1/jobs/:job/logs") { _, context in
+            ControlAnswer.bytes(try await backend.logs(job: try Self.job(context)))
+        }
+        router.post("v1/jobs/:job/stop") { request, context in
+            try await act("stop", request, context) { job throws(ControlError) in try await backend.stop(job: job) }
+        }
+        router.post("v1/jobs/:job/run") { request, context in
+            try await act("run", request, context) { job throws(ControlError) in try await backend.run(job: job) }
+        }
+        return router
+    }
+
+    /// Carries out an act and leaves a trace of who asked for it.
+    private func act(
+        _ name: String, _ request: Request, _ context: ControlContext,
+        perform: (String) async throws(ControlError) -> Void
+    ) async throws -> Response {
+        let job = try Self.job(context)
+        _ = try await request.body.collect(upTo: Self.bodyLimit)
+        var metadata: Logger.Metadata = ["act": "\(name)", "job": "\(job)"]
+        if let peer = context.peer {
+            metadata["uid"] = "\(peer.uid)"
+            metadata["pid"] = "\(peer.pid)"
+        }
+        do {
+            try await perform(job)
+        } catch {
+            metadata["error"] = "\(error)"
+            logger.warning("An operator's request failed", metadata: metadata)
+            throw error
+        }
+        logger.notice("An operator's request was carried out", metadata: metadata)
+        return try ControlAnswer.json(Done(job: job, done: name))
+    }
+
+    /// The job that the path names. Whether there is one is the backend's to say; a job file with a bad name is shown
+    /// as invalid under that name, so this only refuses what cannot be the name of a file.
+    private static func job(_ context: ControlContext) throws -> String {
+        let raw = try context.parameters.require("job")
+        guard let name = raw.removingPercentEncoding, (1...255).contains(name.utf8.count), !name.contains("/"),
+            PrintableText.escaped(name) == name
+        else {
+            throw HTTPError(.badRequest, message: "this is not the name of a job")
+        }
+        return name
+    }
+}

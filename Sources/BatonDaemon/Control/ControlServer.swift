@@ -1,0 +1,99 @@
+// This source file is part of Baton.
+// SPDX-License-Identifier: Apache-2.0
+
+import Glibc
+import Hummingbird
+package import Logging
+import NIOCore
+import ServiceLifecycle
+import Synchronization
+
+/// The control socket: HTTP and JSON on a Unix socket, for `batonctl` and scripts.
+///
+/// Guarantees: whoever connects is identified by the kernel (`SO_PEERCRED`), not by what it says; only root and the
+/// daemon's own user change anything. It does not guard against another daemon in the same runtime directory: hold the
+/// directory's flock before running it.
+package struct ControlServer: Service {
+    private let backend: any ControlBackend
+    private let socket: ControlSocketFile
+    private let logger: Logger
+    private let onListening: @Sendable () async -> Void
+
+    /// How long requests in progress may go on after a graceful shutdown began.
+    private static let shutdownGrace = Duration.seconds(2)
+    /// A connection that says nothing for so long is closed, and there are never more than so many.
+    private static let idleLimit = TimeAmount.seconds(30)
+    private static let connectionLimit = 128
+
+    /// A server for the socket at `path`, an absolute path of at most 107 bytes in a folder that exists.
+    ///
+    /// `onListening` is called once, when clients can connect: from then on the daemon may say that it is ready.
+    package init(
+        path: String, backend: any ControlBackend, logger: Logger,
+        onListening: @escaping @Sendable () async -> Void = {}
+    ) throws(ControlSocketError) {
+        self.backend = backend
+        self.logger = logger
+        self.onListening = onListening
+        socket = try ControlSocketFile(path: path)
+    }
+
+    /// Serves until a graceful shutdown or cancellation, then removes the socket.
+    ///
+    /// - Throws: `ControlSocketError` when the socket can't be bound or put into place. A client that misbehaves never
+    ///   ends the server.
+    package func run() async throws {
+        let outcome = Outcome()
+        let application = application(outcome)
+        defer { socket.remove() }
+        do {
+            try await withThrowingTaskGroup(of: Void.self) { group in
+                group.addTask { try await application.run() }
+                group.addTask {
+                    try await gracefulShutdown()
+                    try await Task.sleep(for: Self.shutdownGrace)
+                }
+                try await group.next()
+                group.cancelAll()
+            }
+        } catch let error as IOError {
+            throw ControlSocketError(
+                description: "can't listen on \(socket.path): \(String(cString: strerror(error.errnoCode)))")
+        } catch {
+            throw outcome.failure.withLock { $0 } ?? error
+        }
+    }
+
+    /// Why the socket could not be put into place, from the callback that found out.
+    private final class Outcome: Sendable {
+        let failure = Mutex<ControlSocketError?>(nil)
+    }
+
+    private func application(_ outcome: Outcome) -> some ApplicationProtocol {
+        // Hummingbird tells of each start and each connection; Baton says what matters itself.
+        var frameworkLogger = logger
+        frameworkLogger.logLevel = .error
+        return Application(
+            router: ControlRoutes(backend: backend, logger: logger).router(),
+            server: .http1(
+                configuration: .init(
+                    idleTimeout: Self.idleLimit,
+                    httpDecoderConfiguration: .init(
+                        maxHeaderFieldSize: 8192, maxHeaderListSize: 16384, maxHeaderFieldCount: 64))),
+            configuration: ApplicationConfiguration(
+                address: .unixDomainSocket(path: socket.temporaryPath),
+                availableConnectionsDelegate: .maximum(Self.connectionLimit, logger: frameworkLogger)),
+            onServerRunning: { [socket, logger, onListening] channel in
+                do throws(ControlSocketError) {
+                    try socket.publish()
+                } catch {
+                    outcome.failure.withLock { $0 = error }
+                    channel.close(promise: nil)
+                    return
+                }
+                logger.debug("The control socket listens", metadata: ["path": "\(socket.path)"])
+                await onListening()
+            },
+            logger: frameworkLogger)
+    }
+}

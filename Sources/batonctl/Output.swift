@@ -1,0 +1,36 @@
+// This source file is part of Baton.
+// SPDX-License-Identifier: Apache-2.0
+
+import Glibc
+
+/// stdout and stderr, unbuffered.
+enum Output {
+    /// Whether a person reads stdout directly.
+    static var isTerminal: Bool { isatty(STDOUT_FILENO) == 1 }
+
+    /// A text and a newline on stdout.
+    static func line(_ text: String) { write(Array((text + "\n").utf8), to: STDOUT_FILENO) }
+
+    /// Bytes on stdout, as they are.
+    static func bytes(_ bytes: [UInt8]) { write(bytes, to: STDOUT_FILENO) }
+
+    /// A text and a newline on stderr.
+    static func error(_ text: String) { write(Array((text + "\n").utf8), to: STDERR_FILENO) }
+
+    private static func write(_ bytes: [UInt8], to descriptor: Int32) {
+        // NIO ignores SIGPIPE for the whole process; `batonctl logs x | head` shall end as any other program does.
+        signal(SIGPIPE, SIG_DFL)
+        var rest = bytes[...]
+        while !rest.isEmpty {
+            let count = rest.withUnsafeBytes { Glibc.write(descriptor, $0.baseAddress, $0.count) }
+            if count > 0 {
+                rest = rest.dropFirst(count)
+            } else if count < 0, errno == EAGAIN {
+                var ready = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
+                poll(&ready, 1, -1)
+            } else if count < 0, errno != EINTR {
+                return  // A full disk or a closed terminal: there is nobody left to tell.
+            }
+        }
+    }
+}

@@ -1,0 +1,35 @@
+// This source file is part of Baton.
+// SPDX-License-Identifier: Apache-2.0
+
+import ArgumentParser
+import Foundation
+
+/// Which daemon to ask.
+struct SocketOption: ParsableArguments {
+    @Option(
+        name: .customLong("socket"),
+        help: ArgumentHelp(
+            "The control socket (default: $BATON_SOCKET, else \(Self.defaultPath)).", valueName: "path"))
+    var given: String?
+
+    static let defaultPath = "/run/baton/control.sock"
+
+    /// The option, else the environment, else where the system's batond listens.
+    var path: String {
+        if let given { return given }
+        if let variable = ProcessInfo.processInfo.environment["BATON_SOCKET"], !variable.isEmpty { return variable }
+        return Self.defaultPath
+    }
+
+    var client: ControlClient { ControlClient(socketPath: path) }
+
+    func validate() throws {
+        if let given, given.isEmpty { throw ValidationError("--socket needs a path.") }
+    }
+}
+
+/// How to answer.
+struct JSONOption: ParsableArguments {
+    @Flag(name: .customLong("json"), help: "Answer in JSON, for scripts.")
+    var isSet = false
+}
