@@ -148,4 +148,26 @@ package struct JobMachine: Equatable, Sendable {
         case .releasing(_, _, _, let retryAt): retryAt
         }
     }
+
+    /// A renewal has outlived its time limits: the loop that sends renewals is stuck.
+    package func isRenewalOverdue(at now: Instant) -> Bool {
+        switch state {
+        case .idle, .competing, .resting, .retired: false
+        case .launching(let holding, _), .starting(let holding), .running(let holding, _), .stopping(let holding, _),
+            .ending(let holding, _), .releasing(let holding, _, _, _):
+            holding.lease.isRenewalOverdue(at: now)
+        }
+    }
+
+    package var isRetired: Bool { state == .retired }
+
+    /// D, while a lock is held.
+    package var leaseDeadline: Instant? {
+        switch state {
+        case .idle, .competing, .resting, .retired: nil
+        case .launching(let holding, _), .starting(let holding), .running(let holding, _), .stopping(let holding, _),
+            .ending(let holding, _), .releasing(let holding, _, _, _):
+            holding.lease.deadline
+        }
+    }
 }

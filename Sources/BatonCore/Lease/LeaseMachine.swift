@@ -38,7 +38,7 @@ package struct LeaseMachine: Equatable, Sendable {
 
     private enum State: Equatable, Sendable {
         case resting(renewAt: Instant)
-        case renewing
+        case renewing(since: Instant)
         case over
     }
 
@@ -64,7 +64,15 @@ package struct LeaseMachine: Equatable, Sendable {
     package var isOver: Bool { state == .over }
 
     /// A renewal was sent and not answered yet.
-    package var isRenewing: Bool { state == .renewing }
+    package var isRenewing: Bool {
+        if case .renewing = state { true } else { false }
+    }
+
+    /// A renewal was sent, and has outlived every time limit it has: nobody will answer any more.
+    package func isRenewalOverdue(at now: Instant) -> Bool {
+        guard case .renewing(let since) = state else { return false }
+        return now - since > timing.attemptTimeout * 3
+    }
 
     /// When to send `.woke`, if nothing happens before.
     package var nextWake: Instant? {
@@ -104,7 +112,7 @@ package struct LeaseMachine: Equatable, Sendable {
         if now >= deadline { return end(.expired) }
         switch state {
         case .resting(let renewAt) where now >= renewAt:
-            state = .renewing
+            state = .renewing(since: now)
             return [.renew(within: min(timing.attemptTimeout, deadline - now))]
         case .resting, .renewing, .over: return []
         }

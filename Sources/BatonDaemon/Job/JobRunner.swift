@@ -1,0 +1,83 @@
+// This source file is part of Baton.
+// SPDX-License-Identifier: Apache-2.0
+
+import BatonCore
+import BatonLock
+import BatonSystem
+import Logging
+
+/// The shell around one ``JobMachine``: one mailbox, one loop, one writer.
+///
+/// Performing an action returns at once; what comes of it arrives in the mailbox as an event.
+final class JobRunner: Sendable {
+    /// What the loop is woken by.
+    enum Message: Sendable {
+        case event(JobMachine.Event)
+        /// The competition is over: with a grant, or without.
+        case electionOver(LockGrant?, runID: String)
+        /// A keeper is up and connected.
+        case launched(runID: String, KeeperLink)
+        /// A keeper's word; nil: the connection is gone.
+        case keeper(runID: String, KeeperReport?)
+        /// Every process of the run is gone, seen by this daemon itself.
+        case treeGone(runID: String, RunEnd?)
+        /// An announcement: the mark beside the lock may have changed.
+        case rang
+        /// The lease record on disk and the token in the store changed hands (adoption).
+        case tookOver(runID: String, LeaseRecord)
+        /// The watchdog asks whether this loop turns.
+        case pulse
+    }
+
+    let definition: JobDefinition
+    let context: NodeContext
+    /// A run that an earlier daemon left behind.
+    let inherited: InheritedRun?
+    private let mailbox: AsyncStream<Message>
+    private let post: AsyncStream<Message>.Continuation
+
+    init(definition: JobDefinition, context: NodeContext, inherited: InheritedRun?) {
+        self.definition = definition
+        self.context = context
+        self.inherited = inherited
+        (mailbox, post) = AsyncStream.makeStream()
+    }
+
+    func send(_ event: JobMachine.Event) { post.yield(.event(event)) }
+    func send(_ message: Message) { post.yield(message) }
+
+    /// What the watchdog calls this loop.
+    var loopName: String { "job \(definition.name)" }
+
+    /// Runs the job until it is drained. Returns when every run of it on this node has ended and its lock is released.
+    func run() async {
+        let keys = LockKeys(prefix: context.storeSettings.prefix, job: definition.name)
+        // Two bells: a bell wakes one waiter, and the competition and the watch take turns otherwise.
+        try? await context.store.withAnnouncements(of: keys) { [self] competition in
+            try await context.store.withAnnouncements(of: keys) { [self] marks in
+                await loop(competition: competition, marks: marks)
+            }
+        }  // the loop itself throws nothing
+    }
+
+    private func loop(competition: Doorbell, marks: Doorbell) async {
+        context.pulse.watch(loopName) { self.send(.pulse) }
+        defer { context.pulse.forget(loopName) }
+        await withDiscardingTaskGroup { group in
+            var shell = JobShell(runner: self, competition: competition)
+            group.addTask { await shell.alarm.run { self.send(.woke) } }
+            group.addTask {
+                while !Task.isCancelled {
+                    await marks.wait(until: Instant(nanoseconds: .max))
+                    self.send(.rang)
+                }
+            }
+            shell.begin(&group)
+            for await message in mailbox {
+                shell.handle(message, &group)
+                if shell.isDone { break }
+            }
+            group.cancelAll()
+        }
+    }
+}

@@ -1,0 +1,179 @@
+// This source file is part of Baton.
+// SPDX-License-Identifier: Apache-2.0
+
+import BatonCore
+import BatonLock
+import BatonSystem
+import Logging
+
+/// What each action of the machine means in the world. None of them waits.
+extension JobShell {
+    mutating func perform(_ action: JobMachine.Action, _ group: inout DiscardingTaskGroup) {
+        switch action {
+        case .compete: compete(&group)
+        case .withdraw: withdrawal?.ring()
+        case .launch: launch(&group)
+        case .abandonKeeper:
+            run?.link?.close()
+            run?.link = nil
+        case .go(let deadline): run?.link?.send(.go(deadline: deadline))
+        case .extend(let deadline): run?.link?.send(.extend(deadline: deadline))
+        case .stopWorkload: run?.link?.send(.stop)
+        case .killWorkload: kill(&group)
+        case .renew(let limit): renew(within: limit, &group)
+        case .release(let mark): release(mark, &group)
+        case .settle(let outcome): settle(outcome, &group)
+        case .wake(let instant): alarm.set(instant)
+        case .retired: break
+        }
+    }
+
+    private mutating func compete(_ group: inout DiscardingTaskGroup) {
+        let runID = RunID.fresh()
+        let withdrawal = Doorbell()
+        self.withdrawal = withdrawal
+        run = nil
+        let (runner, lock, bell, node) = (runner, lock, competition, context.name)
+        let floor = context.fences.largest(of: definition.name)
+        group.addTask {
+            let grant = await withTaskGroup(of: LockGrant?.self) { inner in
+                inner.addTask {
+                    do {
+                        return try await lock.compete(
+                            holder: { HolderRecord(node: node, runID: runID, since: WallClock.rfc3339()).encode() },
+                            fence: floor, until: nil, bell: bell
+                        ) { runner.tell($0) }
+                    } catch let error as LockError {
+                        runner.send(.electionFailed(error.message))
+                    } catch {}  // cancelled: nothing was left behind
+                    return nil
+                }
+                inner.addTask {
+                    await withdrawal.wait(until: Instant(nanoseconds: .max))
+                    return nil
+                }
+                let first = await inner.next() ?? nil
+                inner.cancelAll()
+                let second = await inner.next() ?? nil
+                return first ?? second
+            }
+            runner.send(.electionOver(grant, runID: runID))
+        }
+    }
+
+    private func launch(_ group: inout DiscardingTaskGroup) {
+        guard let run else { return }
+        let (runner, launcher, definition, node) = (runner, context.launcher, definition, context.name)
+        group.addTask {
+            do {
+                let link = try await launcher.launch(definition, runID: run.runID, record: run.record, node: node)
+                runner.send(.launched(runID: run.runID, link))
+            } catch {
+                runner.send(.launchFailed("\(error)", jitter: .random(in: 0..<1)))
+            }
+        }
+    }
+
+    func listen(to link: KeeperLink, runID: String, _ group: inout DiscardingTaskGroup) {
+        let runner = runner
+        group.addTask {
+            for await event in link.events {
+                if case .report(let report) = event { runner.send(.keeper(runID: runID, report)) }
+            }
+            runner.send(.keeper(runID: runID, nil))
+        }
+    }
+
+    /// At the end of a lease: through the keeper, and without it.
+    private func kill(_ group: inout DiscardingTaskGroup) {
+        guard let run else { return }
+        run.link?.send(.kill)
+        clear(run, &group)
+    }
+
+    /// Kills whatever is left of a run, and tells the loop when nothing is.
+    func clear(_ run: ActiveRun, _ group: inout DiscardingTaskGroup) {
+        let (runner, launcher) = (runner, context.launcher)
+        group.addTask {
+            let end = await launcher.clear(job: runner.definition.name, runID: run.runID)
+            runner.send(.treeGone(runID: run.runID, end))
+        }
+    }
+
+    private func renew(within limit: Duration, _ group: inout DiscardingTaskGroup) {
+        guard let run, let deadline = machine.leaseDeadline else { return }
+        let (runner, lock, launcher, node) = (runner, lock, context.launcher, context.name)
+        let renewal = Renewal(
+            lock: lock, runID: run.runID, record: run.record, isInherited: run.isInherited, deadline: deadline,
+            holder: HolderRecord(node: node, runID: run.runID, since: run.since).encode())
+        group.addTask {
+            let (event, record) = await renewal.perform(within: limit) { record in
+                try await launcher.remember(record, job: runner.definition.name, runID: run.runID)
+            }
+            if let record { runner.send(.tookOver(runID: run.runID, record)) }
+            runner.send(.lease(event))
+        }
+    }
+
+    private func release(_ mark: Mark?, _ group: inout DiscardingTaskGroup) {
+        guard let run else { return runner.send(.released) }
+        let (runner, lock, logger) = (runner, lock, logger)
+        group.addTask {
+            for token in run.record.candidates {
+                do {
+                    if try await lock.release(token: token, mark: mark) { break }
+                } catch {
+                    logger.notice("release failed", metadata: ["reason": "\(error)"])
+                    runner.send(.releaseFailed)
+                    return
+                }
+            }
+            runner.send(.released)
+        }
+    }
+
+    private mutating func settle(_ outcome: RunOutcome, _ group: inout DiscardingTaskGroup) {
+        guard let run else { return }
+        run.link?.send(.ack)
+        lastRun = StatusReport.LastRun(run: run.runID, outcome: outcome, node: context.name)
+        logger.log(
+            level: outcome.isFailure ? .warning : .info, "run ended",
+            metadata: ["run": "\(run.runID)", "outcome": "\(outcome.word)", "detail": "\(outcome.detail)"])
+        let (launcher, job) = (context.launcher, definition.name)
+        group.addTask { await launcher.archive(job: job, runID: run.runID) }
+    }
+
+    /// The mark beside a lock that we hold may have changed: an operator stops the job from another node.
+    func lookAtMark(_ group: inout DiscardingTaskGroup) {
+        let (runner, lock) = (runner, lock)
+        group.addTask {
+            for _ in 0..<5 where !Task.isCancelled {
+                do throws(LockError) {
+                    runner.send(.markSeen(try await lock.look().mark))
+                    return
+                } catch {
+                    // The bell rings again after a reconnect; this is for an answer that was merely late.
+                    try? await BootClock.sleep(until: BootClock.now() + .milliseconds(200))
+                }
+            }
+        }
+    }
+}
+
+extension JobRunner {
+    /// What a competition says while it waits, in the machine's words.
+    fileprivate func tell(_ waiting: Waiting) {
+        switch waiting {
+        case .store(let why): send(.waiting(.store(why)))
+        case .lock(let reason, let sighting):
+            if let fence = sighting?.fence { context.fences.saw(fence, of: definition.name) }
+            switch reason {
+            case .held: send(.waiting(.held))
+            case .orphaned: send(.waiting(.vanishedHolder))
+            case .unsettled(let until): send(.waiting(.newStore(until: until)))
+            case .marked(let mark): send(.waiting(.mark(mark)))
+            case .late: break  // asked again at once
+            }
+        }
+    }
+}

@@ -1,0 +1,147 @@
+// This source file is part of Baton.
+// SPDX-License-Identifier: Apache-2.0
+
+import BatonCore
+import BatonLock
+import BatonSystem
+import Logging
+
+/// The loop's own state: the machine, and the handles that its actions need.
+struct JobShell {
+    let runner: JobRunner
+    let alarm = Alarm()
+    var machine: JobMachine
+    var run: ActiveRun?
+    let lock: LockClient
+    let competition: Doorbell
+    var logger: Logger
+    /// Ends the competition that goes on.
+    var withdrawal: Doorbell?
+    var lastRun: StatusReport.LastRun?
+    private(set) var isDone = false
+
+    var context: NodeContext { runner.context }
+    var definition: JobDefinition { runner.definition }
+
+    init(runner: JobRunner, competition: Doorbell) {
+        self.runner = runner
+        self.competition = competition
+        let timing = runner.context.timing(of: runner.definition.lock.timeout)
+        lock = runner.context.lock(of: runner.definition.name, timing: timing)
+        machine = JobMachine(definition: runner.definition, timing: timing, node: runner.context.name)
+        logger = runner.context.logger
+        logger[metadataKey: "job"] = "\(runner.definition.name)"
+    }
+
+    mutating func begin(_ group: inout DiscardingTaskGroup) {
+        guard let inherited = runner.inherited else { return apply(.begin, &group) }
+        logger.notice(
+            "run of an earlier daemon found",
+            metadata: ["run": "\(inherited.run.runID)", "fence": "\(inherited.run.record.fence)"])
+        run = inherited.run
+        if let link = inherited.run.link { listen(to: link, runID: inherited.run.runID, &group) }
+        apply(inherited.event, &group)
+        if !definition.enabled { apply(.drain, &group) }
+    }
+
+    /// One message from the mailbox.
+    mutating func handle(_ message: JobRunner.Message, _ group: inout DiscardingTaskGroup) {
+        switch message {
+        case .event(let event): apply(event, &group)
+        case .electionOver(let grant, let runID):
+            withdrawal = nil
+            if let grant { elected(grant, runID: runID, &group) }
+            finishIfDone()
+        case .launched(let runID, let link):
+            guard run?.runID == runID else { return link.close() }
+            run?.link = link
+            listen(to: link, runID: runID, &group)
+        case .keeper(let runID, let report):
+            if run?.runID == runID { heard(report, &group) }
+        case .treeGone(let runID, let end):
+            guard run?.runID == runID else { return }
+            let outcome = end.map { RunOutcome($0) } ?? .keeperLost
+            apply(.runEnded(outcome, jitter: .random(in: 0..<1)), &group)
+        case .rang: if run != nil { lookAtMark(&group) }
+        case .tookOver(let runID, let record):
+            guard run?.runID == runID else { return }
+            run?.record = record
+            run?.isInherited = record.successor != nil
+        case .pulse:
+            // A renewal that neither came back nor ran into its own time limit: this loop is not well.
+            if !machine.isRenewalOverdue(at: BootClock.now()) { context.pulse.progressed(runner.loopName) }
+        }
+    }
+
+    private mutating func elected(_ grant: LockGrant, runID: String, _ group: inout DiscardingTaskGroup) {
+        let fence = grant.fence ?? 0
+        context.fences.saw(fence, of: definition.name)
+        if run == nil {
+            run = ActiveRun(
+                runID: runID,
+                record: LeaseRecord(token: grant.token, fence: fence, timeout: definition.lock.timeout))
+        }
+        apply(.elected(runID: runID, fence: fence, failures: grant.failures, sentAt: grant.sentAt), &group)
+    }
+
+    private mutating func heard(_ report: KeeperReport?, _ group: inout DiscardingTaskGroup) {
+        switch report {
+        case .hello(let hello):
+            if hello.phase == .waiting { apply(.keeperReady, &group) }
+        case .started(let pid, _): apply(.workloadStarted(pid: pid), &group)
+        case .startFailed: break  // `ended` follows, with the reason
+        case .ended(let end):
+            run?.hasEnded = true
+            apply(.runEnded(RunOutcome(end), jitter: .random(in: 0..<1)), &group)
+        case .tail: break
+        case nil:
+            // Its keeper died, or exited before it was told to go. Either way: see for ourselves that nothing is left.
+            run?.link = nil
+            if let run, !run.hasEnded { clear(run, &group) }
+        }
+    }
+
+    /// One event through the machine, its actions performed, the transition logged and shown.
+    mutating func apply(_ event: JobMachine.Event, _ group: inout DiscardingTaskGroup) {
+        let now = BootClock.now()
+        let before = machine.describe(at: now)
+        let actions = machine.handle(event, at: now)
+        for action in actions { perform(action, &group) }
+        let after = machine.describe(at: now)
+        log(event, from: before, to: after)
+        show(after)
+        finishIfDone()
+    }
+
+    private mutating func finishIfDone() {
+        if machine.isRetired, withdrawal == nil { isDone = true }
+    }
+
+    private func log(
+        _ event: JobMachine.Event, from before: JobMachine.Description, to after: JobMachine.Description
+    ) {
+        logger.debug("event", metadata: ["event": "\(event)", "state": "\(after.state)"])
+        guard before.state != after.state || before.reason == nil && after.reason != nil else { return }
+        var metadata: Logger.Metadata = ["from": "\(before.state.rawValue)"]
+        if let run = after.run ?? before.run {
+            metadata["run"] = "\(run.runID)"
+            metadata["fence"] = "\(run.fence)"
+            if let pid = run.pid { metadata["pid"] = "\(pid)" }
+        }
+        if let reason = after.reason { metadata["reason"] = "\(reason)" }
+        logger.log(level: .info, "\(after.state.rawValue)", metadata: metadata)
+    }
+
+    private func show(_ description: JobMachine.Description) {
+        var shown = StatusReport.Job(
+            name: definition.name, description: definition.description, state: description.state)
+        shown.reason = description.reason
+        shown.lastRun = lastRun
+        if let run = description.run {
+            let left = (run.deadline - BootClock.now()).milliseconds
+            shown.run = .init(
+                runID: run.runID, pid: run.pid, leaseUntilMilliseconds: max(0, left), attempt: run.failures + 1)
+        }
+        context.board.post(shown)
+    }
+}

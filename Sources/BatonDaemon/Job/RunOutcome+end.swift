@@ -1,0 +1,58 @@
+// This source file is part of Baton.
+// SPDX-License-Identifier: Apache-2.0
+
+import BatonCore
+import Glibc
+
+extension RunOutcome {
+    /// What the keeper saw, in the words of the job.
+    init(_ end: RunEnd) {
+        switch end.reason {
+        case .exited:
+            switch end.exit {
+            case .code(let code): self = .exited(code)
+            case .signal(let signal): self = .signalled(signal)
+            case nil: self = .keeperLost
+            }
+        case .stopped, .killed: self = .stopped
+        case .leaseLost: self = .leaseLost
+        case .startFailed(let step, let errno): self = .startFailed("\(step): \(String(cString: strerror(errno)))")
+        case .keeperLost, .guardLost: self = .keeperLost
+        }
+    }
+
+    /// Worth a warning.
+    var isFailure: Bool {
+        switch self {
+        case .exited(0), .stopped: false
+        case .exited, .signalled, .startFailed, .keeperLost, .leaseLost: true
+        }
+    }
+
+    /// The outcome in a few words.
+    var detail: String {
+        switch self {
+        case .exited(let code): "exit code \(code)"
+        case .signalled(let signal): "ended by signal \(signal) (\(String(cString: strsignal(signal))))"
+        case .stopped: "stopped by Baton"
+        case .leaseLost: "the lease ran out, or the lock was taken away"
+        case .keeperLost: "its keeper died, so the workload was killed"
+        case .startFailed(let why): "could not be started: \(why)"
+        }
+    }
+}
+
+extension StatusReport.LastRun {
+    init(run: String, outcome: RunOutcome, node: String) {
+        var code: Int32?
+        var signal: Int32?
+        switch outcome {
+        case .exited(let value): code = value
+        case .signalled(let value): signal = value
+        case .stopped, .leaseLost, .keeperLost, .startFailed: break
+        }
+        self.init(
+            runID: run, outcome: outcome.word, exitCode: code, signal: signal,
+            reason: code == 0 ? nil : outcome.detail, node: node, finished: WallClock.rfc3339())
+    }
+}

@@ -1,0 +1,36 @@
+// This source file is part of Baton.
+// SPDX-License-Identifier: Apache-2.0
+
+import BatonCore
+import BatonLock
+import BatonSystem
+import Logging
+
+/// What every job of a node shares.
+struct NodeContext: Sendable {
+    let name: String
+    /// Random, per life of the daemon.
+    let instance: String
+    let store: any LockStore
+    let storeSettings: StoreSettings
+    let launcher: DirectLauncher
+    let fences: FenceMemory
+    let board: StatusBoard
+    let pulse: WatchdogPulse
+    let logger: Logger
+
+    /// The lock of a job, as the daemon asks for it: guarded, with a fence, heeding marks.
+    func lock(of job: String, timing: LeaseTiming) -> LockClient {
+        LockClient(
+            store: store, keys: LockKeys(prefix: storeSettings.prefix, job: job), name: job,
+            policy: LockPolicy(
+                timing: timing, guarding: .init(maxLockTimeout: storeSettings.maxLockTimeout), fences: true,
+                heedsMarks: true, longestWait: nil))
+    }
+
+    /// The arithmetic of a job's lease on this machine.
+    func timing(of timeout: Duration) -> LeaseTiming {
+        LeaseTiming(
+            timeout: timeout, killLatency: launcher.killLatency, requestTimeout: storeSettings.requestTimeout)
+    }
+}
