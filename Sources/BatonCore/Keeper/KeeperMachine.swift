@@ -1,0 +1,330 @@
+// This source file is part of Baton.
+// SPDX-License-Identifier: Apache-2.0
+
+/// The dead man's switch, as a pure machine: what a keeper does with one run.
+///
+/// It guarantees: nothing is started without a go, nothing is left alone after the deadline, and an end is told only
+/// when every process of the run is gone. It does not guarantee that a process in an uninterruptible system call dies.
+package struct KeeperMachine: Equatable, Sendable {
+    /// What has happened.
+    package enum Event: Equatable, Sendable {
+        /// A daemon connected; it is the one that is obeyed now.
+        case connected
+        /// The connection that is obeyed is gone.
+        case connectionLost
+        case goReceived(deadline: Instant)
+        case extended(deadline: Instant)
+        case stopRequested
+        case killRequested
+        /// The daemon knows of the end.
+        case acknowledged
+        case workloadStarted(pid: Int32)
+        case startFailed(step: StartStep, errno: Int32)
+        /// The main process was reaped.
+        case mainExited(RunEnd.Exit)
+        /// The main process was reaped and nothing else of the run is left.
+        case treeEmpty
+        case guardDied
+        /// The time asked for with `wake` has come.
+        case woke
+    }
+
+    /// What is to be done.
+    package enum Action: Equatable, Sendable {
+        case greet(phase: KeeperPhase, deadline: Instant?, workload: Int32?)
+        case startWorkload
+        case signalWorkload(Int32)
+        /// Kill everything there is of the run, once.
+        case killTree
+        case report(KeeperReport)
+        case writeStatus(RunEnd)
+        case exit
+        /// Replaces the time asked for before.
+        case wake(at: Instant)
+    }
+
+    private enum State: Equatable, Sendable {
+        case waiting
+        case starting(deadline: Instant)
+        case running(deadline: Instant, pid: Int32)
+        case stopping(Stopping)
+        case clearing(Clearing)
+        case ended(RunEnd)
+        case gone
+    }
+
+    /// The workload was asked to end by itself.
+    private struct Stopping: Equatable, Sendable {
+        var deadline: Instant
+        var killAt: Instant
+        var pid: Int32?
+        var signal: Int32
+        var reason: RunEnd.Reason
+    }
+
+    /// Everything is being killed, until nothing is left.
+    private struct Clearing: Equatable, Sendable {
+        var deadline: Instant
+        var pid: Int32?
+        var reason: RunEnd.Reason
+        var exit: RunEnd.Exit?
+        var termSent: Bool
+        var nextKill: Instant
+        var pause: Duration
+    }
+
+    private enum Daemon: Equatable, Sendable { case present, absent }
+
+    private let lostGrace: Duration
+    private let stopSignal: Int32
+    private let stopTimeout: Duration
+    private var state = State.waiting
+    private var daemon = Daemon.absent
+    private var armed: Instant?
+
+    private static let termination: Int32 = 15
+    private static let firstPause = Duration.milliseconds(5)
+    private static let longestPause = Duration.milliseconds(500)
+
+    /// A keeper that waits for its go.
+    package init(lostGrace: Duration, stopSignal: Int32, stopTimeout: Duration) {
+        self.lostGrace = lostGrace
+        self.stopSignal = stopSignal
+        self.stopTimeout = stopTimeout
+    }
+
+    /// How far the run has come.
+    package var phase: KeeperPhase {
+        switch state {
+        case .waiting: .waiting
+        case .starting: .starting
+        case .running: .running
+        case .stopping(let stopping): stopping.reason == .leaseLost ? .leaseEnding : .stopping
+        case .clearing: .clearing
+        case .ended, .gone: .ended
+        }
+    }
+
+    /// Until when the workload may run; nil: before the go and after the end.
+    package var deadline: Instant? {
+        switch state {
+        case .waiting, .ended, .gone: nil
+        case .starting(let deadline), .running(let deadline, _): deadline
+        case .stopping(let stopping): stopping.deadline
+        case .clearing(let clearing): clearing.deadline
+        }
+    }
+
+    /// Takes an event in. Whatever is due by the clock is done first: a message that is read at or after the deadline
+    /// finds the lease over.
+    package mutating func handle(_ event: Event, at now: Instant) -> [Action] {
+        var actions = doWhatIsDue(at: now)
+        switch state {
+        case .waiting: actions += whileWaiting(event, at: now)
+        case .starting(let deadline): actions += whileAlive(event, deadline: deadline, pid: nil, at: now)
+        case .running(let deadline, let pid): actions += whileAlive(event, deadline: deadline, pid: pid, at: now)
+        case .stopping(let stopping): actions += whileStopping(event, stopping, at: now)
+        case .clearing(let clearing): actions += whileClearing(event, clearing, at: now)
+        case .ended(let end): actions += afterEnd(event, end)
+        case .gone: break
+        }
+        if let next = nextWake, next != armed { actions.append(.wake(at: next)) }
+        armed = nextWake
+        return actions
+    }
+
+    // MARK: Time
+
+    private var nextWake: Instant? {
+        switch state {
+        case .waiting, .ended, .gone: nil
+        case .starting(let deadline), .running(let deadline, _): deadline - lostGrace
+        case .stopping(let stopping):
+            stopping.reason == .leaseLost
+                ? min(stopping.deadline, stopping.killAt) : min(stopping.deadline - lostGrace, stopping.killAt)
+        case .clearing(let clearing): clearing.nextKill
+        }
+    }
+
+    private mutating func doWhatIsDue(at now: Instant) -> [Action] {
+        switch state {
+        case .waiting, .ended, .gone: return []
+        case .starting(let deadline): return leaseEnding(deadline, pid: nil, sent: nil, at: now)
+        case .running(let deadline, let pid): return leaseEnding(deadline, pid: pid, sent: nil, at: now)
+        case .stopping(let stopping):
+            if now >= stopping.deadline { return clear(.leaseLost, at: now) }
+            if now >= stopping.killAt { return clear(stopping.reason, at: now) }
+            if stopping.reason == .leaseLost { return [] }
+            return leaseEnding(stopping.deadline, pid: stopping.pid, sent: stopping, at: now)
+        case .clearing(var clearing):
+            if now < clearing.nextKill { return [] }
+            clearing.pause = min(clearing.pause * 2, Self.longestPause)
+            clearing.nextKill = now + clearing.pause
+            state = .clearing(clearing)
+            return [.killTree]
+        }
+    }
+
+    /// TERM at `deadline − lostGrace`, KILL at `deadline`.
+    ///
+    /// After the TERM, a longer lease moves the KILL only as far as an ordinary stop would: it is final.
+    private mutating func leaseEnding(_ deadline: Instant, pid: Int32?, sent: Stopping?, at now: Instant) -> [Action] {
+        if now >= deadline { return clear(.leaseLost, at: now) }
+        if now < deadline - lostGrace { return [] }
+        let killAt = now + max(lostGrace, stopTimeout)
+        state = .stopping(
+            Stopping(
+                deadline: deadline, killAt: min(killAt, sent?.killAt ?? killAt), pid: pid, signal: Self.termination,
+                reason: .leaseLost))
+        return sent?.signal == Self.termination ? [] : [.signalWorkload(Self.termination)]
+    }
+
+    // MARK: One function per state
+
+    private mutating func whileWaiting(_ event: Event, at now: Instant) -> [Action] {
+        switch event {
+        case .goReceived(let deadline):
+            // Past the moment of its TERM a workload would be started only to be stopped.
+            if now >= deadline - lostGrace { return finish(RunEnd(reason: .leaseLost, at: now)) }
+            state = .starting(deadline: deadline)
+            return [.startWorkload]
+        case .connected: return greet()
+        case .startFailed(let step, let errno):
+            return finish(RunEnd(reason: .startFailed(step: step, errno: errno), at: now))
+        case .connectionLost, .stopRequested, .killRequested, .guardDied:
+            state = .gone
+            return [.exit]
+        case .extended, .acknowledged, .workloadStarted, .mainExited, .treeEmpty, .woke: return []
+        }
+    }
+
+    private mutating func whileAlive(_ event: Event, deadline: Instant, pid: Int32?, at now: Instant) -> [Action] {
+        switch event {
+        case .goReceived(let later), .extended(let later):
+            let longer = max(deadline, later)
+            if let pid { state = .running(deadline: longer, pid: pid) } else { state = .starting(deadline: longer) }
+            return []
+        case .stopRequested:
+            state = .stopping(
+                Stopping(
+                    deadline: deadline, killAt: now + stopTimeout, pid: pid, signal: stopSignal, reason: .stopped))
+            return [.signalWorkload(stopSignal)]
+        case .workloadStarted(let pid):
+            state = .running(deadline: deadline, pid: pid)
+            return [.report(.started(pid: pid, at: now))]
+        case .connected: return greet()
+        case .connectionLost: return loseDaemon()
+        case .killRequested, .startFailed, .mainExited, .guardDied: return end(event, by: .exited, at: now)
+        case .acknowledged, .treeEmpty, .woke: return []
+        }
+    }
+
+    private mutating func whileStopping(_ event: Event, _ stopping: Stopping, at now: Instant) -> [Action] {
+        var stopping = stopping
+        switch event {
+        case .goReceived(let later), .extended(let later):
+            stopping.deadline = max(stopping.deadline, later)
+            state = .stopping(stopping)
+            return []
+        case .workloadStarted(let pid):
+            stopping.pid = pid
+            state = .stopping(stopping)
+            return [.report(.started(pid: pid, at: now))]
+        case .connected: return greet()
+        case .connectionLost: return loseDaemon()
+        case .killRequested, .startFailed, .mainExited, .guardDied: return end(event, by: stopping.reason, at: now)
+        case .stopRequested, .acknowledged, .treeEmpty, .woke: return []
+        }
+    }
+
+    private mutating func whileClearing(_ event: Event, _ clearing: Clearing, at now: Instant) -> [Action] {
+        switch event {
+        case .mainExited(let exit):
+            var clearing = clearing
+            if case .startFailed = clearing.reason { return [] }
+            clearing.exit = exit
+            clearing.pid = nil
+            state = .clearing(clearing)
+            return []
+        case .treeEmpty:
+            return finish(
+                RunEnd(reason: clearing.reason, exit: clearing.exit, at: now, termSent: clearing.termSent))
+        case .startFailed(let step, let errno):
+            // The reason stands: it was killed before its program ran. Nobody was told that it started.
+            return [.report(.startFailed(step: step, errno: errno))]
+        case .connected: return greet()
+        case .connectionLost: return loseDaemon()
+        case .goReceived, .extended, .stopRequested, .killRequested, .acknowledged, .workloadStarted, .guardDied, .woke:
+            return []
+        }
+    }
+
+    private mutating func afterEnd(_ event: Event, _ end: RunEnd) -> [Action] {
+        switch event {
+        case .connected: return greet() + [.report(.ended(end))]
+        case .acknowledged, .connectionLost:
+            state = .gone
+            return [.exit]
+        case .goReceived, .extended, .stopRequested, .killRequested, .workloadStarted, .startFailed, .mainExited,
+            .treeEmpty, .guardDied, .woke:
+            return []
+        }
+    }
+
+    // MARK: Steps that several states share
+
+    /// Something ended the run before its time: from here on everything is killed.
+    private mutating func end(_ event: Event, by reason: RunEnd.Reason, at now: Instant) -> [Action] {
+        switch event {
+        case .killRequested: return clear(.killed, at: now)
+        case .guardDied: return clear(.guardLost, at: now)
+        case .startFailed(let step, let errno):
+            return [.report(.startFailed(step: step, errno: errno))]
+                + clear(.startFailed(step: step, errno: errno), at: now)
+        case .mainExited(let exit): return clear(reason, exit: exit, at: now)
+        case .connected, .connectionLost, .goReceived, .extended, .stopRequested, .acknowledged, .workloadStarted,
+            .treeEmpty, .woke:
+            return []
+        }
+    }
+
+    private mutating func clear(_ reason: RunEnd.Reason, exit: RunEnd.Exit? = nil, at now: Instant) -> [Action] {
+        var clearing = Clearing(
+            deadline: deadline ?? now, pid: workload, reason: reason, exit: exit, termSent: false,
+            nextKill: now + Self.firstPause, pause: Self.firstPause)
+        if case .stopping = state { clearing.termSent = true }
+        if exit != nil { clearing.pid = nil }
+        state = .clearing(clearing)
+        return [.killTree]
+    }
+
+    private mutating func finish(_ end: RunEnd) -> [Action] {
+        switch daemon {
+        case .present:
+            state = .ended(end)
+            return [.writeStatus(end), .report(.ended(end))]
+        case .absent:
+            state = .gone
+            return [.writeStatus(end), .exit]
+        }
+    }
+
+    private mutating func greet() -> [Action] {
+        daemon = .present
+        return [.greet(phase: phase, deadline: deadline, workload: workload)]
+    }
+
+    private mutating func loseDaemon() -> [Action] {
+        daemon = .absent
+        return []
+    }
+
+    private var workload: Int32? {
+        switch state {
+        case .waiting, .starting, .ended, .gone: nil
+        case .running(_, let pid): pid
+        case .stopping(let stopping): stopping.pid
+        case .clearing(let clearing): clearing.pid
+        }
+    }
+}
