@@ -95,7 +95,12 @@ extension JobMachine {
             let told: RunOutcome = if case .startFailed = outcome { outcome } else { .leaseLost }
             return ended(holding, told, jitter: jitter, at: now)
         case .abort, .woke: return [.killWorkload]
-        case .begin, .tookOver, .foundEnded, .waiting, .elected, .electionFailed, .lease, .keeperReady, .launchFailed,
+        case .lease(let inner):
+            var holding = holding
+            _ = holding.lease.handle(inner, at: now)  // over is over; only that the answer came is of use
+            state = .ending(holding, pid: pid)
+            return []
+        case .begin, .tookOver, .foundEnded, .waiting, .elected, .electionFailed, .keeperReady, .launchFailed,
             .workloadStarted, .markSeen, .released, .releaseFailed, .runRequested, .drain:
             return []
         }

@@ -39,7 +39,8 @@ package struct LeaseMachine: Equatable, Sendable {
     private enum State: Equatable, Sendable {
         case resting(renewAt: Instant)
         case renewing(since: Instant)
-        case over
+        /// `unanswered`: a renewal is still on its way.
+        case over(unanswered: Bool)
     }
 
     package let timing: LeaseTiming
@@ -61,11 +62,16 @@ package struct LeaseMachine: Equatable, Sendable {
         state = .resting(renewAt: now)
     }
 
-    package var isOver: Bool { state == .over }
+    package var isOver: Bool {
+        if case .over = state { true } else { false }
+    }
 
     /// A renewal was sent and not answered yet.
     package var isRenewing: Bool {
-        if case .renewing = state { true } else { false }
+        switch state {
+        case .renewing, .over(unanswered: true): true
+        case .resting, .over(unanswered: false): false
+        }
     }
 
     /// A renewal was sent, and has outlived every time limit it has: nobody will answer any more.
@@ -85,11 +91,16 @@ package struct LeaseMachine: Equatable, Sendable {
 
     package mutating func handle(_ event: Event, at now: Instant) -> [Action] {
         switch (state, event) {
-        case (.over, .renewed): return [.undo]
-        case (.over, .woke), (.over, .refused), (.over, .failed): return []
-        case (.resting, .refused), (.renewing, .refused): return end(.refused)
+        case (.over, .renewed):
+            state = .over(unanswered: false)
+            return [.undo]
+        case (.over, .refused), (.over, .failed):
+            state = .over(unanswered: false)
+            return []
+        case (.over, .woke): return []
+        case (.resting, .refused), (.renewing, .refused): return end(.refused, unanswered: false)
         case (.resting, .renewed(let sentAt)), (.renewing, .renewed(let sentAt)):
-            if now >= deadline { return [.undo] + end(.expired) }
+            if now >= deadline { return [.undo] + end(.expired, unanswered: false) }
             state = .resting(renewAt: timing.renewalDue(sentAt: sentAt))
             let moved = timing.deadline(sentAt: sentAt)
             guard moved > deadline else { return look(at: now) }
@@ -102,14 +113,14 @@ package struct LeaseMachine: Equatable, Sendable {
         }
     }
 
-    private mutating func end(_ loss: Loss) -> [Action] {
-        state = .over
+    private mutating func end(_ loss: Loss, unanswered: Bool) -> [Action] {
+        state = .over(unanswered: unanswered)
         return [.lost(loss)]
     }
 
     /// What the clock alone asks for.
     private mutating func look(at now: Instant) -> [Action] {
-        if now >= deadline { return end(.expired) }
+        if now >= deadline { return end(.expired, unanswered: isRenewing) }
         switch state {
         case .resting(let renewAt) where now >= renewAt:
             state = .renewing(since: now)

@@ -138,10 +138,9 @@ struct JobShell {
         shown.reason = description.reason
         shown.lastRun = lastRun
         if let run = description.run {
-            let left = (run.deadline - BootClock.now()).milliseconds
             shown.run = .init(
-                runID: run.runID, pid: run.pid, leaseUntilMilliseconds: max(0, left), attempt: run.failures + 1)
+                runID: run.runID, pid: run.pid, leaseUntilMilliseconds: 0, attempt: run.failures + 1)
         }
-        context.board.post(shown)
+        context.board.post(shown, deadline: description.run?.deadline)
     }
 }

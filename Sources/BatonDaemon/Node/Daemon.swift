@@ -1,0 +1,131 @@
+// This source file is part of Baton.
+// SPDX-License-Identifier: Apache-2.0
+
+package import BatonConfig
+import BatonCore
+import BatonLock
+import BatonSystem
+package import Logging
+import ServiceLifecycle
+import UnixSignals
+
+/// A node: everything `batond` does between reading its configuration and its exit.
+///
+/// It decides who runs what; it holds no workload. Should it die, the keepers end their workloads when the leases end,
+/// or the next daemon on this runtime directory takes the runs over.
+package struct Daemon: Sendable {
+    private let node: NodeSettings
+    private let jobs: [LoadedJob]
+    private let directories: Directories
+    private let logger: Logger
+    private let instanceLock: InstanceLock
+
+    /// The folders of a node.
+    package struct Directories: Sendable {
+        /// Sockets, the lock, the run folders: gone after a reboot.
+        package var runtime: String
+        /// Fences, the embedded store: kept.
+        package var state: String
+
+        package init(runtime: String, state: String) {
+            self.runtime = runtime
+            self.state = state
+        }
+    }
+
+    /// A node that has its runtime directory to itself from now on.
+    ///
+    /// - Throws: ``StartError`` when another live daemon has it, or a folder can't be used.
+    package init(
+        node: NodeSettings, jobs: [LoadedJob], directories: Directories, logger: Logger
+    ) throws(StartError) {
+        self.node = node
+        self.jobs = jobs
+        self.directories = directories
+        self.logger = logger
+        try StartError.wrapping("the runtime directory") { try Files.makeFolder(directories.runtime, mode: 0o755) }
+        try StartError.wrapping("the runtime directory") { try Files.makeFolder("\(directories.runtime)/runs", mode: 0o711) }
+        try StartError.wrapping("the state directory") { try Files.makeFolder(directories.state, mode: 0o700) }
+        try StartError.wrapping("the state directory") { try Files.makeFolder("\(directories.state)/fences", mode: 0o700) }
+        instanceLock = try StartError.wrapping("the runtime directory \(directories.runtime)") {
+            try InstanceLock(path: "\(directories.runtime)/lock")
+        }
+    }
+
+    /// Runs until SIGTERM or SIGINT, then stops every workload, releases every lock, and returns.
+    ///
+    /// - Throws: ``StartError`` when something that a node can't be without fails: the keeper, the store's file, the
+    ///   control socket. An unreachable store is not an error: the node waits for it.
+    package func run() async throws {
+        let signals = await UnixSignalsSequence(trapping: .sigterm, .sigint, .sighup)
+        let notify = Notify()
+        let pulse = WatchdogPulse(notify: notify, interval: Notify.watchdogInterval(), logger: logger)
+        let store = try Store(node.store, logger: logger)
+        let context = NodeContext(
+            name: node.name, instance: RunID.fresh(), store: store.locks, storeSettings: node.store,
+            launcher: try DirectLauncher(runtime: directories.runtime, logger: logger),
+            fences: FenceMemory(folder: "\(directories.state)/fences", logger: logger),
+            board: StatusBoard(), pulse: pulse, logger: logger)
+        let board = JobBoard(
+            jobs: jobs, inherited: await context.launcher.inheritedRuns(), context: context)
+        let backend = DaemonBackend(board: board, context: context, store: store)
+        let control = try ControlServer(
+            path: "\(directories.runtime)/control.sock", backend: backend, logger: logger
+        ) {
+            logger.notice("ready", metadata: ["node": "\(node.name)", "jobs": "\(jobs.count)"])
+            notify.ready()
+        }
+
+        try await withThrowingTaskGroup(of: Void.self) { services in
+            services.addTask { try await store.run() }
+            services.addTask { try await control.run() }
+            services.addTask { try await pulse.run() }
+            services.addTask { await StatusLine(board: context.board, notify: notify, store: store).run() }
+            services.addTask {
+                await withTaskGroup(of: Void.self) { group in
+                    group.addTask { await self.obey(signals, board, notify) }
+                    await board.run()
+                    group.cancelAll()
+                }
+                throw Finished()
+            }
+            do {
+                while try await services.next() != nil {}
+            } catch is Finished {
+                services.cancelAll()
+            }
+        }
+        await notify.flush()
+        logger.notice("stopped")
+    }
+
+    /// Every job has ended; the services may go.
+    private struct Finished: Error {}
+
+    private func obey(_ signals: UnixSignalsSequence, _ board: JobBoard, _ notify: Notify) async {
+        var isDraining = false
+        await withDiscardingTaskGroup { group in
+            for await signal in signals {
+                switch signal {
+                case .sighup:
+                    logger.notice("SIGHUP ignored: this version reads its files at start only; restart it instead")
+                case _ where isDraining:
+                    logger.warning("second signal: workloads are killed")
+                    board.abort()
+                case _:
+                    isDraining = true
+                    logger.notice("stopping: workloads are asked to end", metadata: ["signal": "\(signal)"])
+                    notify.stopping()
+                    group.addTask {
+                        while !Task.isCancelled {
+                            notify.extendTimeout(microseconds: 15_000_000)
+                            try? await Task.sleep(for: .seconds(5))
+                        }
+                    }
+                    board.drain()
+                }
+            }
+            group.cancelAll()
+        }
+    }
+}

@@ -1,0 +1,100 @@
+// This source file is part of Baton.
+// SPDX-License-Identifier: Apache-2.0
+
+import BatonCore
+import Testing
+
+struct WaitMachineTests {
+    private func at(_ milliseconds: Int64) -> Instant { Instant(nanoseconds: milliseconds * 1_000_000) }
+    private func machine(longest: Duration? = nil) -> WaitMachine {
+        WaitMachine(timeout: .seconds(10), maxLockTimeout: .seconds(30), longestWait: longest)
+    }
+    private let record = Bytes("7:10000:token".utf8)
+    private func held(_ left: Int64?, owner: Bytes? = nil) -> AcquireReply {
+        .held(Sighting(timeToLive: left.map { .milliseconds($0) }, owner: owner, timeout: .seconds(10), fence: 5))
+    }
+
+    /// The server's clock is `ahead` milliseconds ahead of ours.
+    private func time(_ milliseconds: Int64, ahead: Int64 = 0) -> Int64 { (milliseconds + ahead) * 1000 }
+
+    @Test func aNonceIsPresentedOnlyAfterTheWaitSinceItArrived() {
+        var waiter = machine()
+        let nonce = Bytes("n1".utf8)
+        let reply = AcquireReply.unsettled(nonce: nonce, wait: .seconds(30))
+        let decision = waiter.received(reply, serverTime: time(100), at: at(1000), jitter: .milliseconds(7))
+        #expect(decision == .wait(until: at(31_007), .unsettled(until: at(31_000))))
+        #expect(waiter.nonceToPresent(at: at(30_999)) == nil)
+        #expect(waiter.nonceToPresent(at: at(31_000)) == nonce)
+    }
+
+    @Test func theSameNonceAgainDoesNotProlongTheWait() {
+        var waiter = machine()
+        let reply = AcquireReply.unsettled(nonce: Bytes("n1".utf8), wait: .seconds(30))
+        _ = waiter.received(reply, serverTime: 0, at: at(1000), jitter: .zero)
+        _ = waiter.received(reply, serverTime: 0, at: at(20_000), jitter: .zero)
+        #expect(waiter.nonceToPresent(at: at(31_000)) != nil)
+    }
+
+    @Test func aNewLossMeansANewWait() {
+        var waiter = machine()
+        _ = waiter.received(.unsettled(nonce: Bytes("n1".utf8), wait: .seconds(30)), serverTime: 0, at: at(0), jitter: .zero)
+        _ = waiter.received(
+            .unsettled(nonce: Bytes("n2".utf8), wait: .seconds(30)), serverTime: 0, at: at(29_000), jitter: .zero)
+        #expect(waiter.nonceToPresent(at: at(31_000)) == nil)
+        #expect(waiter.nonceToPresent(at: at(59_000)) == Bytes("n2".utf8))
+    }
+
+    @Test func aWaiterAsksAgainWhenTheTTLIsOver() {
+        var waiter = machine()
+        let decision = waiter.received(held(4000), serverTime: 0, at: at(1000), jitter: .milliseconds(3))
+        #expect(decision == .wait(until: at(5003), .held))
+    }
+
+    @Test func theLibrarysSleepBoundsEveryWait() {
+        var waiter = machine(longest: .milliseconds(100))
+        let decision = waiter.received(held(4000), serverTime: 0, at: at(1000), jitter: .milliseconds(3))
+        #expect(decision == .wait(until: at(1100), .held))
+    }
+
+    @Test func aColdWaiterClaimsAVanishedLockAfterTheWholeLease() {
+        var waiter = machine()
+        _ = waiter.received(held(4000, owner: record), serverTime: time(1000), at: at(1000), jitter: .zero)
+        #expect(waiter.claimToPresent(at: at(10_999)) == nil)
+        #expect(waiter.claimToPresent(at: at(11_000)) == record)
+    }
+
+    @Test func aWarmWaiterClaimsItWhenTheTTLThatItSawIsOver() {
+        var waiter = machine()
+        // Ten seconds of samples with the same offset, then a look at a fresh record.
+        _ = waiter.received(held(9000, owner: Bytes("1".utf8)), serverTime: time(0, ahead: 500), at: at(0), jitter: .zero)
+        _ = waiter.received(held(4000, owner: record), serverTime: time(9000, ahead: 500), at: at(9000), jitter: .zero)
+        #expect(waiter.claimToPresent(at: at(12_999)) == nil)
+        #expect(waiter.claimToPresent(at: at(13_000)) == record)
+    }
+
+    @Test func aServerClockThatJumpedAheadDelaysTheClaim() {
+        var waiter = machine()
+        _ = waiter.received(held(9000, owner: Bytes("1".utf8)), serverTime: time(0), at: at(0), jitter: .zero)
+        // The server's clock is 2 s further now: the TTL that it tells may be 2 s short.
+        _ = waiter.received(held(4000, owner: record), serverTime: time(9000, ahead: 2000), at: at(9000), jitter: .zero)
+        #expect(waiter.claimToPresent(at: at(14_999)) == nil)
+        #expect(waiter.claimToPresent(at: at(15_000)) == record)
+    }
+
+    @Test func aRenewalInBetweenStartsTheCountAgain() {
+        var waiter = machine()
+        _ = waiter.received(held(4000, owner: Bytes("1".utf8)), serverTime: time(0), at: at(0), jitter: .zero)
+        let orphan = AcquireReply.orphaned(Sighting(timeToLive: nil, owner: record, timeout: .seconds(10)))
+        let decision = waiter.received(orphan, serverTime: time(9000), at: at(9000), jitter: .zero)
+        #expect(waiter.claimToPresent(at: at(18_999)) == nil)
+        #expect(decision == .wait(until: at(19_000), .orphaned))
+    }
+
+    @Test func fencesAreRemembered() {
+        var waiter = machine()
+        _ = waiter.received(held(4000), serverTime: 0, at: at(0), jitter: .zero)
+        #expect(waiter.largestFence == 5)
+        _ = waiter.received(.granted(.init(fence: 9)), serverTime: 0, at: at(1), jitter: .zero)
+        #expect(waiter.largestFence == 9)
+    }
+}
