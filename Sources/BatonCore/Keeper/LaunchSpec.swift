@@ -35,6 +35,8 @@ package struct LaunchSpec: Equatable, Sendable {
     package var output: Output
     /// The directory of the run's own cgroup v2, already made; nil: there is none.
     package var cgroup: String?
+    /// The journal's socket for its native protocol.
+    package var journalSocket: String
 
     /// A user, as the kernel knows one.
     package struct Identity: Equatable, Sendable {
@@ -95,6 +97,7 @@ package struct LaunchSpec: Equatable, Sendable {
         lostGrace = .milliseconds(2500)
         output = .journal
         cgroup = nil
+        journalSocket = "/run/systemd/journal/socket"
     }
 }
 
@@ -139,6 +142,7 @@ extension LaunchSpec {
         case .none: writer.put(UInt8(2))
         }
         writer.put(cgroup) { $0.put($1) }
+        writer.put(journalSocket)
         return writer.bytes
     }
 
@@ -171,6 +175,7 @@ extension LaunchSpec {
         case _: throw .invalid
         }
         cgroup = try reader.takeOptional { reader throws(WireError) in try reader.takeString() }
+        journalSocket = try reader.takeString()
         try reader.finish()
         let sane =
             !job.isEmpty && !runID.isEmpty && !(arguments.first ?? "").isEmpty && (1...64).contains(stopSignal)

@@ -1,0 +1,78 @@
+// This source file is part of Baton.
+// SPDX-License-Identifier: Apache-2.0
+
+package import BatonCore
+import CLinux
+import Glibc
+
+/// Small files: read whole, replaced whole.
+package enum Files {
+    /// Reads a file that is expected to be small; nil: there is none.
+    ///
+    /// - Throws: what failed; EFBIG when it is longer than `limit`. A missing file is not an error.
+    package static func read(_ path: String, limit: Int) throws(SystemError) -> Bytes? {
+        let file = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK)
+        if file < 0 {
+            if errno == ENOENT || errno == ENOTDIR { return nil }
+            throw SystemError(errno: errno, operation: "open \(path)")
+        }
+        defer { close(file) }
+        var contents = Bytes()
+        var chunk = Bytes(repeating: 0, count: min(limit + 1, 4096))
+        while true {
+            let count = Glibc.read(file, &chunk, chunk.count)
+            if count < 0 && errno == EINTR { continue }
+            if count < 0 { throw SystemError(errno: errno, operation: "read \(path)") }
+            if count == 0 { return contents }
+            contents += chunk[..<count]
+            if contents.count > limit { throw SystemError(errno: EFBIG, operation: "read \(path)") }
+        }
+    }
+
+    /// Replaces a file by rename: a reader sees the old contents or the new ones, never half of them.
+    ///
+    /// It does not survive a power failure unless `durable`: then file and folder are synced, which may block.
+    package static func write(
+        _ path: String, _ contents: Bytes, mode: UInt32 = 0o600, durable: Bool = false
+    ) throws(SystemError) {
+        let temporary = path + ".new"
+        _ = unlink(temporary)
+        let file = try succeeded(
+            open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, mode_t(mode)), "create \(temporary)")
+        do throws(SystemError) {
+            defer { close(file) }
+            try succeeded(fchmod(file, mode_t(mode)), "chmod \(temporary)")
+            try writeAll(file, contents, temporary)
+            if durable { try succeeded(fsync(file), "sync \(temporary)") }
+        } catch {
+            _ = unlink(temporary)
+            throw error
+        }
+        try succeeded(rename(temporary, path), "rename \(temporary)")
+        if durable { try syncFolder(of: path) }
+    }
+
+    private static func writeAll(_ file: Int32, _ contents: Bytes, _ path: String) throws(SystemError) {
+        var written = 0
+        while written < contents.count {
+            let count = contents.withUnsafeBytes { Glibc.write(file, $0.baseAddress?.advanced(by: written), $0.count - written) }
+            if count < 0 && errno == EINTR { continue }
+            if count < 0 { throw SystemError(errno: errno, operation: "write \(path)") }
+            written += count
+        }
+    }
+
+    private static func syncFolder(of path: String) throws(SystemError) {
+        let folder = path.lastIndex(of: "/").map { String(path[..<$0]) } ?? "."
+        let descriptor = try succeeded(open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC), "open \(folder)")
+        defer { close(descriptor) }
+        try succeeded(fsync(descriptor), "sync \(folder)")
+    }
+}
+
+/// Bytes from the kernel's generator, for tokens and ids.
+package func randomBytes(_ count: Int) throws(SystemError) -> Bytes {
+    var bytes = Bytes(repeating: 0, count: count)
+    try checked(clinux_random(&bytes, count), "getrandom")
+    return bytes
+}

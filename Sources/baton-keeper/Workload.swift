@@ -1,0 +1,130 @@
+// This source file is part of Baton.
+// SPDX-License-Identifier: Apache-2.0
+
+import BatonCore
+import BatonSystem
+import CLinux
+import Glibc
+
+/// The main process of a run: between its fork and its reaping.
+struct Workload {
+    /// Its pid, until it is reaped; so it can't be another's.
+    private(set) var pid: pid_t?
+    /// Where a failed start is told; −1: it was read to its end.
+    private(set) var errorPipe: Int32 = -1
+
+    /// Starts the program. What it could not do after the fork comes over the error pipe.
+    ///
+    /// `pipes`: where stdout and stderr go, −1 each for a file or nothing.
+    mutating func start(
+        _ spec: LaunchSpec, cgroup: Cgroup?, oom: OOMScore, pipes: (out: Int32, err: Int32)
+    ) throws(StartFailure) {
+        var procs: Int32 = -1
+        if let cgroup {
+            procs = open(cgroup.path + "/cgroup.procs", O_WRONLY | O_CLOEXEC)
+            if procs < 0 { throw StartFailure(step: .cgroup, errno: errno) }
+        }
+        defer { if procs >= 0 { close(procs) } }
+
+        let arguments = CStrings(spec.arguments)
+        let environment = CStrings(spec.environment)
+        let candidates = CStrings(Self.candidates(spec))
+        let paths = CStrings([spec.workingDirectory, Self.outputPath(spec)])
+        let groups = spec.identity?.groups ?? []
+
+        var prepared = clinux_workload()
+        prepared.arguments = UnsafePointer(arguments.pointers)
+        prepared.environment = UnsafePointer(environment.pointers)
+        prepared.candidates = UnsafePointer(candidates.pointers)
+        prepared.working_directory = UnsafePointer(paths.pointers[0])
+        if case .file = spec.output { prepared.output_path = UnsafePointer(paths.pointers[1]) }
+        prepared.stdout_fd = pipes.out
+        prepared.stderr_fd = pipes.err
+        prepared.cgroup_procs_fd = procs
+        if let identity = spec.identity {
+            prepared.has_identity = 1
+            prepared.uid = identity.uid
+            prepared.gid = identity.gid
+            prepared.group_count = groups.count
+        }
+        prepared.umask = spec.umask
+        prepared.nice = spec.nice
+        if let limit = spec.openFiles {
+            prepared.has_open_files = 1
+            prepared.open_files_soft = limit.soft
+            prepared.has_open_files_hard = limit.hard == nil ? 0 : 1
+            prepared.open_files_hard = limit.hard ?? 0
+        }
+        if case .changed(let before) = oom {
+            prepared.restore_oom = 1
+            prepared.oom_score_adj = before
+        }
+        let child = withExtendedLifetime((arguments, environment, candidates, paths)) {
+            groups.withUnsafeBufferPointer { groups in
+                prepared.groups = groups.baseAddress
+                return clinux_start_workload(&prepared, &errorPipe)
+            }
+        }
+        if child < 0 { throw StartFailure(step: .resources, errno: -child) }
+        pid = child
+    }
+
+    /// What the error pipe says now: nil, nothing yet; otherwise the start succeeded or failed, and it is closed.
+    mutating func startOutcome() -> Result<pid_t, StartFailure>? {
+        if errorPipe < 0 { return nil }
+        var failure = clinux_failure()
+        let count = read(errorPipe, &failure, MemoryLayout<clinux_failure>.size)
+        if count < 0 && (errno == EAGAIN || errno == EINTR) { return nil }
+        close(errorPipe)
+        errorPipe = -1
+        if count == MemoryLayout<clinux_failure>.size {
+            let step = StartStep(rawValue: UInt8(truncatingIfNeeded: failure.step)) ?? .exec
+            return .failure(StartFailure(step: step, errno: failure.error))
+        }
+        return pid.map { .success($0) }
+    }
+
+    /// To the whole process group, so that `sh -c "a | b"` and its children hear of it together. A stopped one is woken.
+    func signal(_ number: Int32) {
+        guard let pid else { return }
+        // Before its setsid the child has no group of its own yet.
+        if kill(-pid, number) != 0 { kill(pid, number) }
+        if number != SIGKILL, kill(-pid, SIGCONT) != 0 { kill(pid, SIGCONT) }
+    }
+
+    /// The main process was waited for: its pid may be another's from now on.
+    mutating func reaped() { pid = nil }
+
+    /// A program with a slash is a path; another is looked for along the workload's own PATH.
+    private static func candidates(_ spec: LaunchSpec) -> [String] {
+        let program = spec.arguments.first ?? ""
+        if program.contains("/") { return [program] }
+        let path = spec.environment.last { $0.hasPrefix("PATH=") }?.dropFirst(5) ?? "/usr/bin:/bin"
+        return path.split(separator: ":", omittingEmptySubsequences: false).map { folder in
+            folder.isEmpty ? program : "\(folder)/\(program)"
+        }
+    }
+
+    private static func outputPath(_ spec: LaunchSpec) -> String {
+        if case .file(let path) = spec.output { return path }
+        return ""
+    }
+}
+
+/// A NULL-terminated array of C strings, as exec wants it.
+private final class CStrings {
+    let pointers: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>
+    private let count: Int
+
+    init(_ strings: [String]) {
+        count = strings.count
+        pointers = .allocate(capacity: count + 1)
+        for (index, string) in strings.enumerated() { (pointers + index).initialize(to: strdup(string)) }
+        (pointers + count).initialize(to: nil)
+    }
+
+    deinit {
+        for index in 0..<count { free(pointers[index]) }
+        pointers.deallocate()
+    }
+}
