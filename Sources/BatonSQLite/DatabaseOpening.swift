@@ -1,0 +1,101 @@
+// This source file is part of Baton.
+// SPDX-License-Identifier: Apache-2.0
+
+import BatonLock
+import GRDB
+import Glibc
+
+/// Opens the database file, and creates it with its tables when there is none.
+struct DatabaseOpening {
+    let path: String
+    /// True when another file was at this path while we had it open: whatever this one says, it has forgotten something.
+    let identityIsSuspect: Bool
+
+    /// "Bato" in ASCII, in the file's header: tells our databases from those of other programs.
+    private static let applicationID = 0x4261_746F
+    private static let schemaVersion = 1
+
+    /// - Parameter limit: how long to wait while another process holds the file's lock, now and in later requests.
+    func open(_ limit: TimeLimit) throws -> DatabaseFile.Connection {
+        // Not open(2): closing such a descriptor would drop the locks that SQLite has on the file in this process.
+        if mknod(path, S_IFREG | 0o600, 0) != 0, errno != EEXIST {
+            throw DatabaseFailure(path: path).lockError(creatingFailedWith: errno)
+        }
+        let before = FileIdentity(path: path)
+        if let name = before.flatMap(NetworkFileSystem.name(of:)) {
+            throw LockError(
+                .refused, "\(path) is on a network file system (\(name)): it serves one machine, on a local disk")
+        }
+        var configuration = Configuration()
+        configuration.label = "baton"
+        configuration.busyMode = .callback { limit.wait(tries: $0) }
+        let queue = try DatabaseQueue(path: path, configuration: configuration)
+        try queue.writeWithoutTransaction { database in
+            try check(database)
+            try useWriteAheadLog(database, limit)
+            try database.inTransaction(.immediate) {
+                try createTables(database)
+                if identityIsSuspect { try StoreTransaction.unsettleAll(database) }
+                return .commit
+            }
+        }
+        guard let identity = FileIdentity(path: path), identity == before else {
+            throw LockError(.unreachable, "\(path) was replaced while it was being opened")
+        }
+        return DatabaseFile.Connection(queue: queue, identity: identity)
+    }
+
+    /// Refuses the database of another program, or of a later Baton, before anything is changed in it.
+    private func check(_ database: Database) throws {
+        let application = try Int.fetchOne(database, sql: "PRAGMA application_id") ?? 0
+        let version = try Int.fetchOne(database, sql: "PRAGMA user_version") ?? 0
+        let tables = try Int.fetchOne(database, sql: "SELECT count(*) FROM sqlite_master") ?? 0
+        if application == 0, tables == 0 { return }
+        if application != Self.applicationID {
+            throw LockError(.refused, "\(path) is the SQLite database of another program, not Baton's")
+        }
+        if version != Self.schemaVersion {
+            throw LockError(
+                .refused, "\(path) has format \(version); this version of Baton knows format \(Self.schemaVersion)")
+        }
+    }
+
+    private func useWriteAheadLog(_ database: Database, _ limit: TimeLimit) throws {
+        var tries = 0
+        while true {
+            do {
+                let mode = try String.fetchOne(database, sql: "PRAGMA journal_mode = WAL")
+                if mode == "wal" { return }
+                throw LockError(.refused, "\(path): its file system does not support a write-ahead log")
+            } catch let error as DatabaseError where error.resultCode == .SQLITE_BUSY {
+                // SQLite does not wait for this one by itself.
+                tries += 1
+                if !limit.wait(tries: tries) { throw error }
+            }
+        }
+    }
+
+    private func createTables(_ database: Database) throws {
+        if try Int.fetchOne(database, sql: "PRAGMA application_id") == Self.applicationID { return }
+        try database.execute(
+            sql: """
+                CREATE TABLE lock (
+                    key BLOB PRIMARY KEY, token BLOB NOT NULL, owner BLOB NOT NULL, boot TEXT NOT NULL,
+                    expires INTEGER, timeout INTEGER, seq INTEGER NOT NULL
+                ) WITHOUT ROWID;
+                CREATE TABLE fence (key BLOB PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
+                CREATE TABLE holder (key BLOB PRIMARY KEY, token BLOB NOT NULL, record BLOB NOT NULL) WITHOUT ROWID;
+                CREATE TABLE mark (
+                    key BLOB PRIMARY KEY, kind TEXT NOT NULL, until INTEGER, boot TEXT NOT NULL,
+                    failures INTEGER NOT NULL, setter TEXT NOT NULL
+                ) WITHOUT ROWID;
+                CREATE TABLE epoch (
+                    key BLOB PRIMARY KEY, identity TEXT NOT NULL, nonce BLOB, max_lock_timeout INTEGER NOT NULL
+                ) WITHOUT ROWID;
+                CREATE TABLE change (key BLOB PRIMARY KEY, number INTEGER NOT NULL) WITHOUT ROWID;
+                CREATE UNIQUE INDEX change_number ON change (number);
+                PRAGMA application_id = \(Self.applicationID);
+                PRAGMA user_version = \(Self.schemaVersion);
+                """)
+    }
+}

@@ -1,0 +1,109 @@
+// This source file is part of Baton.
+// SPDX-License-Identifier: Apache-2.0
+
+public import BatonCore
+public import BatonLock
+import BatonSystem
+import Dispatch
+
+/// Keeps locks in an SQLite file, for the processes of one machine. Nothing to install, no server.
+///
+/// **What it guarantees.** What every ``LockStore`` does, across processes: each request is one `BEGIN IMMEDIATE`
+/// transaction. Time is the machine's own `CLOCK_BOOTTIME`, the clock that holders count their leases on, so a lease
+/// that this store sees as over is over. Leases of an earlier boot are void (rule N9). A file that was deleted,
+/// replaced or restored from a copy is unsettled: it grants nothing under the guard for `max_lock_timeout` (rule S3).
+///
+/// **What it does not.** It does not exclude other machines: a network file system is refused. A process that is
+/// stopped (SIGSTOP) in the middle of a transaction keeps all others waiting until it goes on or ends; they time out,
+/// and are granted nothing. Deleting only the `-wal` file of a database in use is beyond it.
+public final class SQLiteStore: LockStore {
+    /// The longest lease that this node's settings allow; what its guarded requests present (rule S4).
+    public let maxLockTimeout: Duration
+    private let file: DatabaseFile
+    private let announcements: Announcements
+
+    /// A store in the file at `path`, which is opened, and created with mode 0600, by the first request.
+    ///
+    /// The folder is not created.
+    public convenience init(path: String, maxLockTimeout: Duration) {
+        self.init(path: path, maxLockTimeout: maxLockTimeout, surroundings: .machine)
+    }
+
+    /// A store with clocks and a boot id of the caller's choice.
+    package init(path: String, maxLockTimeout: Duration, surroundings: Surroundings) {
+        self.maxLockTimeout = maxLockTimeout
+        let announcements = Announcements(path: path + ".announce")
+        self.announcements = announcements
+        file = DatabaseFile(path: path, surroundings: surroundings, announcements: announcements)
+    }
+
+    /// How the way to the file stands, for people.
+    package var state: StoreState { file.state }
+
+    /// Closes the file. Requests that come later fail with ``LockError/Code/closed``.
+    public func close() async {
+        await file.close()
+    }
+
+    public func acquire(
+        _ request: AcquireRequest, timeout: Duration
+    ) async throws(LockError) -> Stamped<AcquireReply> {
+        if request.token.isEmpty {
+            throw LockError(.invalidArgument, lock: request.keys.name, "a token must have at least one byte")
+        }
+        // Grants are few, and a fence must not be forgotten by a power loss: these are on the disk before the yes.
+        return try await file.transact(about: request.keys, timeout: timeout, durability: .full) {
+            Stamped(try $0.acquire(request), serverTime: $0.now)
+        }
+    }
+
+    public func renew(_ request: RenewRequest, timeout: Duration) async throws(LockError) -> Stamped<RenewReply> {
+        if request.successor?.token.isEmpty == true {
+            throw LockError(.invalidArgument, lock: request.keys.name, "a token must have at least one byte")
+        }
+        // A renewal that a power loss undoes is harmless: the boot id changes with it, and ends every lease.
+        return try await file.transact(about: request.keys, timeout: timeout, durability: .normal) {
+            Stamped(try $0.renew(request), serverTime: $0.now)
+        }
+    }
+
+    public func release(_ request: ReleaseRequest, timeout: Duration) async throws(LockError) -> Bool {
+        try await file.transact(
+            about: request.keys, timeout: timeout, durability: request.mark == nil ? .normal : .full
+        ) {
+            try $0.release(request)
+        }
+    }
+
+    public func look(at keys: LockKeys, timeout: Duration) async throws(LockError) -> LockView {
+        try await file.transact(about: keys, timeout: timeout, durability: .readOnly) {
+            try $0.look(at: keys)
+        }
+    }
+
+    public func setMark(_ mark: Mark?, on keys: LockKeys, timeout: Duration) async throws(LockError) {
+        try await file.transact(about: keys, timeout: timeout, durability: .full) {
+            try $0.setMark(mark, on: keys)
+            try $0.announce(keys)
+        }
+    }
+
+    public func serverTime() -> Int64? {
+        file.serverTime()
+    }
+
+    public func withAnnouncements<Result: Sendable>(
+        of keys: LockKeys, _ body: @Sendable (Doorbell) async throws -> Result
+    ) async throws -> Result {
+        let bell = Doorbell()
+        announcements.add(bell, for: keys.lock)
+        defer { announcements.remove(bell, for: keys.lock) }
+        announcements.watch { [weak file] in file?.readAnnouncements() }
+        return try await body(bell)
+    }
+}
+
+extension LockKeys {
+    /// The lock's key as text, for messages.
+    var name: String { String(decoding: lock, as: UTF8.self) }
+}

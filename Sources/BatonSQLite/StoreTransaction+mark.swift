@@ -1,0 +1,49 @@
+// This source file is part of Baton.
+// SPDX-License-Identifier: Apache-2.0
+
+import BatonCore
+import Foundation
+import GRDB
+
+extension StoreTransaction {
+    /// A mark as it is kept. One whose time is over stays: it knows how many runs failed in a row.
+    struct MarkRow {
+        var kind: Mark.Kind
+        /// Boot-time microseconds; nil: until cleared.
+        var until: Int64?
+        var boot: String
+        var failures: Int
+        var setter: String
+    }
+
+    func markRow(_ key: Bytes) throws -> MarkRow? {
+        let statement = try database.cachedStatement(
+            sql: "SELECT kind, until, boot, failures, setter FROM mark WHERE key = ?")
+        guard let row = try Row.fetchOne(statement, arguments: [Data(key)]) else { return nil }
+        return MarkRow(
+            // A kind that this version does not know holds the job down: nothing starts because of a misunderstanding.
+            kind: Mark.Kind(rawValue: row[0] as String? ?? "") ?? .heldDown,
+            until: row[1], boot: row[2] as String? ?? "", failures: row[3] as Int? ?? 0, setter: row[4] as String? ?? "")
+    }
+
+    /// The mark, if it still keeps the lock from being granted. One with an end, of another boot, is over.
+    func standing(_ row: MarkRow?) -> Mark? {
+        guard let row else { return nil }
+        guard let until = row.until else {
+            return Mark(kind: row.kind, remaining: nil, failures: row.failures, by: row.setter)
+        }
+        guard row.boot == bootID, until > now else { return nil }
+        return Mark(kind: row.kind, remaining: .microseconds(until - now), failures: row.failures, by: row.setter)
+    }
+
+    func setMark(_ mark: Mark?, on keys: LockKeys) throws {
+        guard let mark else {
+            try database.cachedStatement(sql: "DELETE FROM mark WHERE key = ?").execute(arguments: [Data(keys.mark)])
+            return
+        }
+        let until = mark.remaining.map { now.addingOrMax($0.microseconds) }
+        try database.cachedStatement(
+            sql: "INSERT OR REPLACE INTO mark (key, kind, until, boot, failures, setter) VALUES (?, ?, ?, ?, ?, ?)"
+        ).execute(arguments: [Data(keys.mark), mark.kind.rawValue, until, bootID ?? "", mark.failures, mark.by])
+    }
+}

@@ -1,0 +1,51 @@
+// This source file is part of Baton.
+// SPDX-License-Identifier: Apache-2.0
+
+import Foundation
+import Testing
+
+/// Other processes at the same file, and the file itself.
+extension SQLiteBench {
+    /// Runs SQL in another process, as somebody with the sqlite tools would.
+    func edit(_ sql: String) async throws {
+        let process = try python(
+            "import sqlite3, sys; c = sqlite3.connect(sys.argv[1], isolation_level=None); c.execute(sys.argv[2])", sql)
+        process.waitUntilExit()
+        #expect(process.terminationStatus == 0)
+    }
+
+    /// Runs `body` while another process is in the middle of a write transaction.
+    func holdingTheWriteLock(_ body: () async throws -> Void) async throws {
+        let (ready, done) = (Pipe(), Pipe())
+        let process = try python(
+            """
+            import sqlite3, sys
+            c = sqlite3.connect(sys.argv[1], isolation_level=None); c.execute("BEGIN IMMEDIATE")
+            print("ready", flush=True); sys.stdin.read()
+            """, output: ready, input: done)
+        _ = ready.fileHandleForReading.availableData
+        try await body()
+        try done.fileHandleForWriting.close()
+        process.waitUntilExit()
+    }
+
+    func python(
+        _ program: String, _ arguments: String..., output: Pipe? = nil, input: Pipe? = nil
+    ) throws -> Process {
+        let process = Process()
+        process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
+        process.arguments = ["python3", "-c", program, path] + arguments
+        if let output { process.standardOutput = output }
+        if let input { process.standardInput = input }
+        try process.run()
+        return process
+    }
+
+    func write(_ text: String) {
+        _ = FileManager.default.createFile(atPath: path, contents: Data(text.utf8))
+    }
+
+    func read() -> String? {
+        FileManager.default.contents(atPath: path).map { String(decoding: $0, as: UTF8.self) }
+    }
+}

@@ -1,0 +1,155 @@
+// This source file is part of Baton.
+// SPDX-License-Identifier: Apache-2.0
+
+import BatonCore
+import BatonLock
+import BatonSQLite
+import Glibc
+import Testing
+
+@Suite struct SQLiteFileTests {
+    @Test func theFileIsForItsOwnerOnly() async throws {
+        let bench = SQLiteBench()
+        let store = bench.store()
+        _ = try await store.look()
+        for name in ["baton.db", "baton.db-wal", "baton.db-shm"] {
+            var found = stat()
+            #expect(stat("\(bench.folder)/\(name)", &found) == 0)
+            #expect(found.st_mode & 0o777 == 0o600, "\(name)")
+        }
+    }
+
+    @Test func aFileThatIsDeletedUnderAStoreIsUnsettled() async throws {
+        let bench = SQLiteBench()
+        let (one, two) = (bench.store(), bench.store())
+        try await one.settle()
+        _ = try await one.acquire(.guarded("a"))
+        #expect(try await two.acquire(.guarded("b")).sighting != nil)
+        unlink(bench.path)
+        guard case .unsettled(let nonce, let wait) = try await two.acquire(.guarded("b")) else {
+            Issue.record("a lock was granted in a file that knows nothing")
+            return
+        }
+        #expect(wait == .seconds(30))
+        // The holder puts its lock back, which ends nobody's wait; after the wait it is held.
+        #expect(try await one.renew(.guarded("a", notAfter: bench.microseconds + 1)) == .renewed(timeToLive: .seconds(15)))
+        #expect(try await two.acquire(.guarded("b")) == .unsettled(nonce: nonce, wait: .seconds(30)))
+        #expect(try await two.acquire(.guarded("b", nonce: nonce)).sighting != nil)
+        #expect(try await one.renew(.guarded("a")) == .renewed(timeToLive: .seconds(15)))
+    }
+
+    @Test func inAnUnsettledFileARefusalIsNotALoss() async throws {
+        let bench = SQLiteBench()
+        let store = bench.store()
+        try await store.settle()
+        _ = try await store.acquire(.guarded("a"))
+        unlink(bench.path)
+        #expect(try await store.renew(.guarded("a", notAfter: bench.microseconds)) == .unsettled)
+        #expect(try await store.renew(.guarded("a", .add(.seconds(1)))) == .unsettled)
+        #expect(try await store.renew(.guarded("a")) == .renewed(timeToLive: .seconds(15)))
+        #expect(try await store.renew(.guarded("other")) == .unsettled)
+    }
+
+    @Test func aRestoredCopyIsUnsettledForAllEvenForOnesThatStartLater() async throws {
+        let bench = SQLiteBench()
+        let open = bench.store()
+        try await open.settle()
+        try await bench.edit("VACUUM INTO '\(bench.folder)/copy.db'")
+        _ = try await open.acquire(.guarded("a"))
+        unlink(bench.path + "-wal")
+        rename(bench.folder + "/copy.db", bench.path)
+        // A process that knows nothing of the old file finds the record of another one in it.
+        let fresh = bench.store()
+        guard case .unsettled(let nonce, _) = try await fresh.acquire(.guarded("b")) else {
+            Issue.record("a restored copy granted a lock")
+            return
+        }
+        #expect(try await open.acquire(.guarded("c")) == .unsettled(nonce: nonce, wait: .seconds(30)))
+    }
+
+    @Test func aFileThatOthersTakeForSettledIsNotSoForAStoreThatLostItsOwn() async throws {
+        let bench = SQLiteBench()
+        let open = bench.store()
+        try await open.settle()
+        unlink(bench.path)
+        try await bench.store().settle()
+        guard case .unsettled = try await open.acquire(.guarded("a")) else {
+            Issue.record("a replaced file granted a lock")
+            return
+        }
+    }
+
+    @Test func aFileThatIsNoDatabaseIsRefusedAndLeftAlone() async throws {
+        let bench = SQLiteBench()
+        let garbage = String(repeating: "this is no database. ", count: 500)
+        bench.write(garbage)
+        let store = bench.store()
+        let error = await #expect(throws: LockError.self) { _ = try await store.acquire(.plain("a")) }
+        #expect(error?.code == .refused)
+        #expect(error?.message == "\(bench.path) is not an SQLite database")
+        #expect(store.state == .unreachable("\(bench.path) is not an SQLite database"))
+        #expect(bench.read() == garbage)
+    }
+
+    @Test func theDatabaseOfAnotherProgramIsRefused() async throws {
+        let bench = SQLiteBench()
+        try await bench.edit("CREATE TABLE theirs (x)")
+        let error = await #expect(throws: LockError.self) { _ = try await bench.store().acquire(.plain("a")) }
+        #expect(error?.message == "\(bench.path) is the SQLite database of another program, not Baton's")
+    }
+
+    @Test func theFormatOfALaterBatonIsRefused() async throws {
+        let bench = SQLiteBench()
+        _ = try await bench.store().look()
+        try await bench.edit("PRAGMA user_version = 7")
+        let error = await #expect(throws: LockError.self) { _ = try await bench.store().acquire(.plain("a")) }
+        #expect(error?.message == "\(bench.path) has format 7; this version of Baton knows format 1")
+    }
+
+    @Test func missingAndForbiddenFoldersAreNamed() async throws {
+        let none = SQLiteStore(path: "/nonexistent/folder/baton.db", maxLockTimeout: .seconds(30))
+        let missing = await #expect(throws: LockError.self) { _ = try await none.acquire(.plain("a")) }
+        #expect(missing?.code == .unreachable)
+        #expect(
+            missing?.message
+                == "/nonexistent/folder/baton.db: the folder /nonexistent/folder: No such file or directory")
+        // Where even root may create nothing.
+        let proc = SQLiteStore(path: "/proc/baton.db", maxLockTimeout: .seconds(30))
+        let forbidden = await #expect(throws: LockError.self) { _ = try await proc.acquire(.plain("a")) }
+        #expect(forbidden?.message.hasPrefix("/proc/baton.db") == true)
+        let bench = SQLiteBench()
+        let folder = SQLiteStore(path: bench.folder, maxLockTimeout: .seconds(30))
+        let directory = await #expect(throws: LockError.self) { _ = try await folder.acquire(.plain("a")) }
+        #expect(directory?.message == "\(bench.folder) is a folder, not a file")
+        unlink(bench.folder + ".announce")
+    }
+
+    @Test func aClosedStoreSaysSo() async throws {
+        let bench = SQLiteBench()
+        let store = bench.store()
+        _ = try await store.look()
+        await store.close()
+        let error = await #expect(throws: LockError.self) { _ = try await store.look() }
+        #expect(error?.code == .closed)
+    }
+
+    @Test func aFileLockedByAnotherProcessTimesOutInTime() async throws {
+        let bench = SQLiteBench()
+        let store = bench.store()
+        _ = try await store.look()
+        let clock = ContinuousClock()
+        try await bench.holdingTheWriteLock {
+            let start = clock.now
+            let error = await #expect(throws: LockError.self) {
+                _ = try await store.acquire(.plain("a"), timeout: .milliseconds(200))
+            }
+            #expect(error?.code == .unreachable)
+            #expect(error?.message == "\(bench.path): locked by another process for too long")
+            #expect(clock.now - start < .seconds(2))
+            // A look does not wait for a writer.
+            let view = try await store.look(at: sqliteKeys, timeout: .milliseconds(200))
+            #expect(view.token == nil)
+        }
+        #expect(try await store.acquire(.plain("a")).isGranted)
+    }
+}
