@@ -15,7 +15,7 @@ enum KeeperProgram {
     static func main() {
         switch CommandLine.arguments.dropFirst().first {
         case "--version":
-            print("baton-keeper \(BatonVersion.text)")
+            print("baton-keeper \(BatonVersion.current)")
         case "--probe":
             print("realtime \(clinux_become_realtime() == 0 ? "yes" : "no")")
         case .some(let directory) where !directory.hasPrefix("-") && CommandLine.arguments.count == 2:

@@ -30,7 +30,7 @@ struct JobMachineWalkTests {
             history.append("\(now.nanoseconds / 1_000_000) \(event) -> \(actions)")
             apply(event, to: &world)
             // A release that can't be delivered is given up at D: the lock runs out by itself.
-            if event == .releaseFailed, actions.contains(.compete) || actions.contains(.retired) {
+            if event == .releaseFailed, machine.leaseDeadline == nil {
                 world.holdsLock = false
                 world.releaseSent = false
             }
