@@ -1,0 +1,256 @@
+// This source file is part of Baton.
+// SPDX-License-Identifier: Apache-2.0
+
+package import BatonCore
+import CLinux
+import Glibc
+import Synchronization
+
+/// A daemon's connection to one keeper. It obeys nobody else while this is the newest.
+///
+/// That it ends says nothing about the run: only `ended`, an empty cgroup, or a passed deadline do.
+package final class KeeperLink: Sendable {
+    /// What comes from a keeper.
+    package enum Event: Equatable, Sendable {
+        /// It says something.
+        case report(KeeperReport)
+        /// The connection is gone, once; no report follows. A newer daemon may be obeyed now.
+        case disconnected
+        /// The keeper's process is gone, once; also after an orderly end.
+        case keeperDied
+    }
+
+    /// In order; one reader. It ends when both `disconnected` and `keeperDied` were told, or after `close`.
+    package let events: AsyncStream<Event>
+
+    private struct State {
+        var unsent: [KeeperOrder] = []
+        var watch: Reactor.Watch?
+        var isConnected = true
+        var process: PidFd?
+        var processWatch: Reactor.Watch?
+    }
+
+    private let socket: Int32
+    private let reactor: Reactor
+    private let isOurChild: Bool
+    private let inlet: AsyncStream<Event>.Continuation
+    private let state = Mutex(State())
+
+    private init(socket: Int32, reactor: Reactor, isOurChild: Bool) throws(SystemError) {
+        self.socket = socket
+        self.reactor = reactor
+        self.isOurChild = isOurChild
+        (events, inlet) = AsyncStream.makeStream()
+        // Registered on the reactor's own thread, so that nothing is told before the watch is known here.
+        reactor.run { self.open() }
+    }
+
+    /// Starts a keeper for a run whose directory exists and holds its spec. Nothing runs before `send(.go)`.
+    ///
+    /// - Throws: what failed; a keeper that starts and then fails is told by `disconnected`, and by the run's status.
+    package static func launch(
+        in directory: RunDirectory, keeper path: String, reactor: Reactor
+    ) throws(SystemError) -> KeeperLink {
+        var pair: [Int32] = [-1, -1]
+        try checked(clinux_socketpair(&pair), "socketpair")
+        let pid = clinux_spawn_keeper(path, directory.path, pair[1])
+        Glibc.close(pair[1])
+        do throws(SystemError) {
+            try checked(pid, "spawn \(path)")
+            try reapWhenEnded(pid, reactor)
+            return try KeeperLink(socket: pair[0], reactor: reactor, isOurChild: true)
+        } catch {
+            Glibc.close(pair[0])
+            throw error
+        }
+    }
+
+    /// Connects to a keeper that another daemon left behind; from now on it obeys this connection.
+    ///
+    /// - Throws: ENOENT or ECONNREFUSED when there is none any more: its guard may still be at work (see `status`).
+    package static func connect(to directory: RunDirectory, reactor: Reactor) throws(SystemError) -> KeeperLink {
+        // Through a descriptor of the directory: the address of a unix socket is at most 107 bytes long.
+        let folder = try succeeded(
+            Glibc.open(directory.path, O_RDONLY | O_DIRECTORY | O_CLOEXEC), "open \(directory.path)")
+        defer { Glibc.close(folder) }
+        let socket = try checked(
+            clinux_unix_connect(folder, RunFile.control, Int32(SOCK_SEQPACKET.rawValue)),
+            "connect \(directory.path)/\(RunFile.control)")
+        do throws(SystemError) {
+            return try KeeperLink(socket: socket, reactor: reactor, isOurChild: false)
+        } catch {
+            Glibc.close(socket)
+            throw error
+        }
+    }
+
+    /// Kills everything of a run that can be found without its keeper, once (rules N5, N6).
+    ///
+    /// - Returns: whether nothing was left already. If not, ask again: until then the run is not over.
+    package static func killTree(_ spec: LaunchSpec) -> Bool {
+        let cgroup = spec.cgroup.map(Cgroup.init(path:))
+        cgroup?.kill()
+        let strays = ProcessTree.killBearers(ofRun: spec.runID)
+        if strays > 0 || cgroup?.isPopulated == true { return false }
+        return cgroup?.remove() ?? true
+    }
+
+    /// Says something to the keeper. It never waits: what a stopped keeper does not take is kept, and a later
+    /// deadline replaces an earlier one that was not taken yet.
+    package func send(_ order: KeeperOrder) {
+        state.withLock { state in
+            if !state.isConnected { return }
+            if case .extend = order, case .extend = state.unsent.last { state.unsent.removeLast() }
+            state.unsent.append(order)
+        }
+        reactor.run { self.flush() }
+    }
+
+    /// Ends the connection, and the events. A keeper that has had its go goes on without it.
+    package func close() {
+        reactor.run {
+            self.disconnect()
+            self.forgetProcess()
+            self.inlet.finish()
+        }
+    }
+
+    // MARK: On the reactor's thread
+
+    private func open() {
+        do throws(SystemError) {
+            let watch = try reactor.watch(socket) { self.ready($0) }
+            state.withLock { $0.watch = watch }
+            flush()
+        } catch {
+            // No watch, no connection: closing it is what the keeper, and our reader, must see.
+            disconnect()
+            tell(.disconnected)
+        }
+    }
+
+    private func ready(_ interest: Reactor.Interest) {
+        if interest.contains(.writable) { flush() }
+        if interest.contains(.readable) { receive() }
+    }
+
+    private func flush() {
+        while true {
+            let next = state.withLock { $0.isConnected && $0.watch != nil ? $0.unsent.first : nil }
+            guard let next else { return watchForRoom(false) }
+            let packet = next.encode()
+            let sent = clinux_send(socket, packet, packet.count)
+            if sent == -Int(EAGAIN) || sent == -Int(EINTR) { return watchForRoom(true) }
+            // One that a broken connection did not take is void; the break is seen when reading.
+            state.withLock { state in
+                if state.unsent.first == next { state.unsent.removeFirst() }
+            }
+        }
+    }
+
+    private func watchForRoom(_ wanted: Bool) {
+        guard let watch = state.withLock({ $0.watch }) else { return }
+        reactor.change(watch, to: wanted ? [.readable, .writable] : .readable)
+    }
+
+    private func receive() {
+        var packet = Bytes(repeating: 0, count: KeeperMessage.maximumSize)
+        while state.withLock({ $0.isConnected }) {
+            let count = clinux_receive(socket, &packet, packet.count)
+            if count == -Int(EAGAIN) || count == -Int(EINTR) { return }
+            if count <= 0 && count != -Int(EMSGSIZE) {
+                disconnect()
+                return tell(.disconnected)
+            }
+            // A report of another version is passed over: what it meant, the status and the deadline say as well.
+            guard count > 0, let report = try? KeeperReport(decoding: Bytes(packet[..<count])) else { continue }
+            if case .hello(let hello) = report { watchProcess(hello) }
+            tell(.report(report))
+        }
+    }
+
+    private func disconnect() {
+        let (watch, first) = state.withLock { state in
+            defer {
+                state.watch = nil
+                state.isConnected = false
+                state.unsent = []
+            }
+            return (state.watch, state.isConnected)
+        }
+        if let watch {
+            reactor.forget(watch) { Glibc.close(self.socket) }
+        } else if first {
+            Glibc.close(socket)
+        }
+    }
+
+    private func tell(_ event: Event) {
+        inlet.yield(event)
+        let over = state.withLock { !$0.isConnected && $0.processWatch == nil }
+        if over { inlet.finish() }
+    }
+
+    // MARK: Processes
+
+    private func watchProcess(_ hello: KeeperReport.Hello) {
+        if !isOurChild, let guardian = try? PidFd(of: hello.guardian), guardian.reap() == nil {
+            // After a re-exec the guard is our child without our having started it; of another's child we learn nothing.
+            try? Self.reapWhenEnded(hello.guardian, reactor)
+        }
+        guard state.withLock({ $0.process == nil }), let process = try? PidFd(of: hello.keeper) else { return }
+        // The pid is the keeper's as long as the keeper holds its end of the connection: after an end, it may not be.
+        var byte: UInt8 = 0
+        if recv(socket, &byte, 1, Int32(MSG_PEEK) | Int32(MSG_DONTWAIT)) == 0 { return }
+        let watch = try? reactor.watch(process.descriptor) { _ in self.keeperEnded() }
+        state.withLock { state in
+            state.process = process
+            state.processWatch = watch
+        }
+    }
+
+    private func keeperEnded() {
+        // Whatever it had still said comes first.
+        receive()
+        forgetProcess()
+        tell(.keeperDied)
+    }
+
+    private func forgetProcess() {
+        let (watch, process) = state.withLock { state in
+            defer { state.processWatch = nil }
+            return (state.processWatch, state.process)
+        }
+        if let watch { reactor.forget(watch) { _ = process } }
+    }
+
+    /// Keeps a child from staying a zombie, whether or not anybody still listens.
+    private static func reapWhenEnded(_ pid: Int32, _ reactor: Reactor) throws(SystemError) {
+        try ChildReaper(process: try PidFd(of: pid), reactor: reactor).start()
+    }
+}
+
+/// Waits for one child, whoever is interested in it.
+private final class ChildReaper: Sendable {
+    private let process: PidFd
+    private let reactor: Reactor
+    private let watch = Mutex<Reactor.Watch?>(nil)
+
+    init(process: PidFd, reactor: Reactor) {
+        self.process = process
+        self.reactor = reactor
+    }
+
+    func start() throws(SystemError) {
+        let started = try reactor.watch(process.descriptor) { _ in self.ended() }
+        watch.withLock { $0 = started }
+    }
+
+    private func ended() {
+        process.reap()
+        // Not there yet when the child was quicker than `start`: the descriptor is still ready, so this is called again.
+        guard let watch = watch.withLock({ $0 }) else { return }
+        reactor.forget(watch) { _ = self }
+    }
+}
