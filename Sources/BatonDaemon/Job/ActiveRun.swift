@@ -20,6 +20,7 @@ struct ActiveRun: Sendable {
 
 /// A run that an earlier daemon left behind, and what the machine is told of it.
 struct InheritedRun: Sendable {
+    var job: String
     var run: ActiveRun
     var event: JobMachine.Event
 }

@@ -25,6 +25,8 @@ final class JobRunner: Sendable {
         case rang
         /// The lease record on disk and the token in the store changed hands (adoption).
         case tookOver(runID: String, LeaseRecord)
+        /// The last output of the run on this node is wanted; the stream ends without an element when there is none.
+        case tailWanted(AsyncStream<Bytes>.Continuation)
         /// The watchdog asks whether this loop turns.
         case pulse
     }
@@ -45,6 +47,25 @@ final class JobRunner: Sendable {
 
     func send(_ event: JobMachine.Event) { post.yield(.event(event)) }
     func send(_ message: Message) { post.yield(message) }
+
+    /// The last output of the run on this node; nil: nothing runs here, or its keeper does not answer.
+    func tail() async -> Bytes? {
+        let (answer, inlet) = AsyncStream<Bytes>.makeStream()
+        send(.tailWanted(inlet))
+        return await withTaskGroup(of: Bytes?.self) { group in
+            group.addTask {
+                for await tail in answer { return tail }
+                return nil
+            }
+            group.addTask {
+                try? await Task.sleep(for: .seconds(2))
+                return nil
+            }
+            let first = await group.next() ?? nil
+            group.cancelAll()
+            return first
+        }
+    }
 
     /// What the watchdog calls this loop.
     var loopName: String { "job \(definition.name)" }

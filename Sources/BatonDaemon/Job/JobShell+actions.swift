@@ -78,9 +78,11 @@ extension JobShell {
         let runner = runner
         group.addTask {
             for await event in link.events {
-                if case .report(let report) = event { runner.send(.keeper(runID: runID, report)) }
+                switch event {
+                case .report(let report): runner.send(.keeper(runID: runID, report))
+                case .disconnected, .keeperDied: runner.send(.keeper(runID: runID, nil))
+                }
             }
-            runner.send(.keeper(runID: runID, nil))
         }
     }
 

@@ -18,6 +18,8 @@ struct JobShell {
     /// Ends the competition that goes on.
     var withdrawal: Doorbell?
     var lastRun: StatusReport.LastRun?
+    /// Who waits for the run's last output.
+    private var tailReaders: [AsyncStream<Bytes>.Continuation] = []
     private(set) var isDone = false
 
     var context: NodeContext { runner.context }
@@ -67,6 +69,10 @@ struct JobShell {
             guard run?.runID == runID else { return }
             run?.record = record
             run?.isInherited = record.successor != nil
+        case .tailWanted(let inlet):
+            guard let link = run?.link else { return inlet.finish() }
+            tailReaders.append(inlet)
+            link.send(.tail)
         case .pulse:
             // A renewal that neither came back nor ran into its own time limit: this loop is not well.
             if !machine.isRenewalOverdue(at: BootClock.now()) { context.pulse.progressed(runner.loopName) }
@@ -93,12 +99,21 @@ struct JobShell {
         case .ended(let end):
             run?.hasEnded = true
             apply(.runEnded(RunOutcome(end), jitter: .random(in: 0..<1)), &group)
-        case .tail: break
+        case .tail(let bytes): answerTails(bytes)
         case nil:
+            answerTails(nil)
             // Its keeper died, or exited before it was told to go. Either way: see for ourselves that nothing is left.
             run?.link = nil
             if let run, !run.hasEnded { clear(run, &group) }
         }
+    }
+
+    private mutating func answerTails(_ bytes: Bytes?) {
+        for reader in tailReaders {
+            if let bytes { reader.yield(bytes) }
+            reader.finish()
+        }
+        tailReaders = []
     }
 
     /// One event through the machine, its actions performed, the transition logged and shown.

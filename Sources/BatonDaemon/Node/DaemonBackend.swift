@@ -55,10 +55,13 @@ struct DaemonBackend: ControlBackend {
 
     func logs(job: String) async throws(ControlError) -> [UInt8] {
         guard context.board.job(job) != nil else { throw .unknownJob(job) }
-        guard let tail = await context.launcher.tail(job: job, output: board.runner(of: job)?.definition.output) else {
-            throw .failed("no run of \(job) on this node yet")
+        let runner = board.runner(of: job)
+        if case .file(let path) = runner?.definition.output {
+            throw .failed("the output of \(job) goes to \(path), on the node that runs it")
         }
-        return tail
+        if let tail = await runner?.tail() { return tail }
+        if let tail = await context.launcher.lastTail(job: job) { return tail }
+        throw .failed("no run of \(job) on this node yet")
     }
 
     func stop(job: String) async throws(ControlError) {

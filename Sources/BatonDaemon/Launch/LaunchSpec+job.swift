@@ -1,0 +1,64 @@
+// This source file is part of Baton.
+// SPDX-License-Identifier: Apache-2.0
+
+import BatonConfig
+import BatonCore
+import BatonSystem
+import Glibc
+
+extension LaunchSpec {
+    /// The run of a job: names become numbers, the environment is made whole.
+    ///
+    /// - Throws: `StartError` for an unknown user, or an environment file that can't be read.
+    init(_ job: JobDefinition, runID: String, fence: Int64, node: String) throws(StartError) {
+        let arguments: [String] =
+            switch job.command {
+            case .program(let words): words
+            case .shell(let line): ["/bin/sh", "-c", line]
+            }
+        self.init(job: job.name, runID: runID, arguments: arguments)
+        self.fence = fence
+        self.node = node
+        let user = try StartError.wrapping("user \(job.user ?? "\(geteuid())")") {
+            try job.user.map { try UserDatabase.user($0) } ?? UserDatabase.user(id: geteuid())
+        }
+        if job.user != nil || job.group != nil {
+            let gid = try StartError.wrapping("group \(job.group ?? "")") {
+                try job.group.map { try UserDatabase.group($0) } ?? user.gid
+            }
+            identity = .init(uid: user.uid, gid: gid, groups: UserDatabase.groups(of: user, primary: gid))
+        }
+        environment = try LaunchSpec.environment(of: job, user: user) + [
+            "BATON_JOB=\(job.name)", "BATON_NODE=\(node)", "BATON_RUN_ID=\(runID)", "BATON_FENCE=\(fence)",
+        ]
+        workingDirectory = job.workingDirectory
+        umask = job.umask
+        nice = job.nice
+        stopSignal = job.stop.signal
+        stopTimeout = job.stop.timeout
+        lostGrace = job.lock.lostGrace
+        output =
+            switch job.output {
+            case .journal: .journal
+            case .file(let path): .file(path)
+            case .none: .none
+            }
+    }
+
+    /// systemd's PATH, the user's own variables, then the environment file, then `environment`.
+    private static func environment(
+        of job: JobDefinition, user: UserDatabase.User
+    ) throws(StartError) -> [String] {
+        var variables = [
+            "PATH": WorkloadPath.standard, "HOME": user.home, "USER": user.name, "LOGNAME": user.name,
+            "SHELL": user.shell,
+        ]
+        if let language = getenv("LANG") { variables["LANG"] = String(cString: language) }
+        if let file = job.environmentFile {
+            let read = try StartError.wrapping("environment_file") { try EnvironmentFile.read(file) }
+            variables.merge(read) { $1 }
+        }
+        variables.merge(job.environment) { $1 }
+        return variables.filter { !$0.key.hasPrefix("BATON_") }.map { "\($0.key)=\($0.value)" }.sorted()
+    }
+}
