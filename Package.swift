@@ -93,10 +93,11 @@ let package = Package(
         .testTarget(name: "BatonConfigTests", dependencies: ["BatonConfig"]),
         .testTarget(name: "KeeperTests", dependencies: ["BatonCore", "BatonSystem"]),
         .testTarget(name: "FleetTests", dependencies: ["BatonCore", "BatonSystem"]),
+        .executableTarget(name: "test-workload", path: "Tests/TestWorkload"),
     ]
 )
 
-for target in package.targets where target.type != .system && target.name != "CLinux" {
+for target in package.targets where target.type != .system && !["CLinux", "test-workload"].contains(target.name) {
     target.swiftSettings =
         (target.swiftSettings ?? []) + [
             .swiftLanguageMode(.v6),

@@ -1,0 +1,75 @@
+// This source file is part of Baton.
+// SPDX-License-Identifier: Apache-2.0
+
+import BatonSystem
+import Foundation
+
+/// The machine's processes, seen through /proc: in a way that Baton itself does not use.
+enum Processes {
+    /// Every process whose command line or environment mentions this text, but ourselves.
+    static func mentioning(_ text: String) -> [Int32] {
+        all().filter { pid in
+            pid != getpid() && (contents(pid, "cmdline").contains(text) || contents(pid, "environ").contains(text))
+        }
+    }
+
+    /// Alive: there, and not a zombie.
+    static func isAlive(_ pid: Int32) -> Bool {
+        guard let state = contents(pid, "stat").split(separator: ")").last?.split(separator: " ").first else {
+            return false
+        }
+        return state != "Z" && state != "X"
+    }
+
+    static func parent(of pid: Int32) -> Int32? {
+        contents(pid, "stat").split(separator: ")").last?.split(separator: " ").dropFirst().first.flatMap { Int32($0) }
+    }
+
+    private static func all() -> [Int32] {
+        ((try? FileManager.default.contentsOfDirectory(atPath: "/proc")) ?? []).compactMap { Int32($0) }
+    }
+
+    private static func contents(_ pid: Int32, _ file: String) -> String {
+        String(decoding: ((try? Files.read("/proc/\(pid)/\(file)", limit: 1 << 20)) ?? nil) ?? [], as: UTF8.self)
+    }
+}
+
+/// The programs under test, beside the tests.
+enum Binary {
+    static let folder: String = {
+        let own = (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")) ?? ""
+        var folder = (own as NSString).deletingLastPathComponent
+        // The test runner may be the toolchain's own; then the build folder is below the working directory.
+        if !FileManager.default.isExecutableFile(atPath: folder + "/batond") {
+            folder = FileManager.default.currentDirectoryPath + "/.build/debug"
+        }
+        return folder
+    }()
+    static var batond: String { folder + "/batond" }
+    static var batonctl: String { folder + "/batonctl" }
+    static var keeper: String { folder + "/baton-keeper" }
+    static var workload: String { folder + "/test-workload" }
+}
+
+/// Runs a program to its end.
+func run(_ program: String, _ arguments: [String], environment: [String: String]? = nil) async throws -> (
+    code: Int32, output: String, errors: String
+) {
+    let process = Process()
+    process.executableURL = URL(fileURLWithPath: program)
+    process.arguments = arguments
+    if let environment { process.environment = environment }
+    let (output, errors) = (Pipe(), Pipe())
+    process.standardOutput = output
+    process.standardError = errors
+    process.standardInput = FileHandle.nullDevice
+    try process.run()
+    return await withCheckedContinuation { continuation in
+        DispatchQueue.global().async {
+            let text = String(decoding: output.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
+            let complaints = String(decoding: errors.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
+            process.waitUntilExit()
+            continuation.resume(returning: (process.terminationStatus, text, complaints))
+        }
+    }
+}
