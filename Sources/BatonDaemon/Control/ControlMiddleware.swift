@@ -24,8 +24,8 @@ struct ErrorMiddleware: RouterMiddleware {
             case .storeUnreachable(let reason):
                 return ControlAnswer.error(.serviceUnavailable, reason)
             }
-        } catch let error as HTTPError {
-            return ControlAnswer.error(error.status, error.body ?? error.status.reasonPhrase)
+        } catch let error as any HTTPResponseError {
+            return ControlAnswer.error(error.status, (error as? HTTPError)?.body ?? error.status.reasonPhrase)
         } catch {
             logger.error("A request on the control socket failed", metadata: ["error": "\(error)"])
             return ControlAnswer.error(.internalServerError, "internal error; the log of batond says more")

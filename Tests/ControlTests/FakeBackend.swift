@@ -1,0 +1,61 @@
+// This source file is part of Baton.
+// SPDX-License-Identifier: Apache-2.0
+
+import BatonCore
+import BatonDaemon
+import Synchronization
+
+/// A daemon of three jobs that does what it is told and remembers it.
+final class FakeBackend: ControlBackend {
+    private let acts = Mutex<[String]>([])
+    private let output: [UInt8]
+    private let report: StatusReport
+
+    init(report: StatusReport = FakeBackend.sample, output: [UInt8] = Array("hello\n".utf8)) {
+        self.report = report
+        self.output = output
+    }
+
+    /// What was asked for, in order: `stop report`, `run report`.
+    var performed: [String] { acts.withLock { $0 } }
+
+    func status(job: String?) async throws(ControlError) -> StatusReport {
+        guard let job else { return report }
+        var report = report
+        report.jobs = report.jobs.filter { $0.name == job }
+        if report.jobs.isEmpty { throw .unknownJob(job) }
+        return report
+    }
+
+    func logs(job: String) async throws(ControlError) -> [UInt8] {
+        _ = try await status(job: job)
+        return output
+    }
+
+    func stop(job: String) async throws(ControlError) { try await act("stop", job) }
+
+    func run(job: String) async throws(ControlError) { try await act("run", job) }
+
+    private func act(_ name: String, _ job: String) async throws(ControlError) {
+        if job == "storeless" { throw .storeUnreachable("valkey://127.0.0.1:6379/0 refuses connections") }
+        if job == "broken" { throw .failed("the mark was refused") }
+        _ = try await status(job: job)
+        acts.withLock { $0.append("\(name) \(job)") }
+    }
+
+    static var sample: StatusReport {
+        var report = StatusReport.Job(name: "report", description: "Nightly report", state: .running)
+        report.holder = .init(node: "web-1", runID: "r-1", fence: 1_763_884_800_123_456, since: "2026-11-23T02:00:00Z")
+        report.run = .init(runID: "r-1", pid: 4242, leaseUntilMilliseconds: 12345, attempt: 1)
+        report.lastRun = .init(
+            runID: "r-0", outcome: "failed", exitCode: 3, signal: nil, reason: nil, node: "web-1",
+            finished: "2026-11-23T01:59:58Z")
+        var mail = StatusReport.Job(name: "mail", state: .standby)
+        mail.holder = .init(node: "web-2", runID: "m-1", fence: 7, since: "2026-11-22T02:00:00Z")
+        var held = StatusReport.Job(name: "held", state: .heldDown)
+        held.reason = "stopped by uid 0 on web-2"
+        return StatusReport(
+            node: "web-1", instance: "abc", version: "0.1.0",
+            store: .init(url: "valkey://127.0.0.1:6379/0", state: "connected"), jobs: [report, mail, held])
+    }
+}

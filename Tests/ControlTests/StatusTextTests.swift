@@ -1,0 +1,53 @@
+// This source file is part of Baton.
+// SPDX-License-Identifier: Apache-2.0
+
+import BatonCore
+import Testing
+import batonctl
+
+@Suite struct StatusTextTests {
+    @Test func whatTheStoreSaysCannotSteerTheTerminal() {
+        var job = StatusReport.Job(name: "a", description: "x\u{9b}2J", state: .running)
+        job.holder = .init(node: "evil\u{1b}]0;owned\u{7}", runID: "r\n1", fence: 1, since: "now\u{202e}")
+        job.reason = "line one\nline two"
+        let report = StatusReport(
+            node: "n", instance: "i", version: "v", store: .init(url: "u", state: "unreachable: \u{1b}[31m"), jobs: [job],
+            warnings: ["w\r"])
+        for text in [StatusTable.text(report), StatusDetail.text(job, in: report, at: 0)] {
+            let odd = text.unicodeScalars.filter {
+                ($0.value < 0x20 && $0 != "\n") || (0x7f..<0xa0).contains($0.value) || $0.value == 0x202e
+            }
+            #expect(odd.isEmpty, "\(text.debugDescription)")
+            #expect(text.contains("evil\\x1b]0;owned\\x07"))
+            #expect(text.contains("line one\\nline two"))
+        }
+    }
+
+    @Test func warningsAndTheStoreComeFirst() {
+        let report = StatusReport(
+            node: "n", instance: "i", version: "1", store: .init(url: "sqlite:///x", state: "connecting"), jobs: [],
+            warnings: ["the store may evict"])
+        #expect(
+            StatusTable.text(report)
+                == "node   n, batond 1\nstore  sqlite:///x, connecting\nwarning: the store may evict\n\nno jobs")
+    }
+
+    @Test(arguments: [
+        (-60.0, "in the future: the clocks differ"), (0.2, "now"), (4, "4 s ago"), (192, "3 min 12 s ago"),
+        (7260, "2 h 1 min ago"), (90000, "1 d 1 h ago"),
+    ])
+    func agesAreShort(_ seconds: Double, _ text: String) {
+        #expect(StatusDetail.age(seconds) == text)
+    }
+
+    @Test(arguments: [
+        (#"{"a":1,"b":[],"c":{},"d":[1,{"e":"x,{:\"]"}]}"#,
+            "{\n  \"a\": 1,\n  \"b\": [],\n  \"c\": {},\n  \"d\": [\n    1,\n    {\n      \"e\": \"x,{:\\\"]\"\n    }\n  ]\n}"),
+        (" [ [ 1763884800123456 , null ] ]\n", "[\n  [\n    1763884800123456,\n    null\n  ]\n]"),
+        ("\"\u{9b}\"", "\"\\u009b\""),
+        ("[\"[\",2]", "[\n  \"[\",\n  2\n]"),
+    ])
+    func prettyJSONIsTheSameJSON(_ json: String, _ pretty: String) {
+        #expect(JSONText.pretty(Array(json.utf8)) == pretty)
+    }
+}

@@ -1,0 +1,138 @@
+// This source file is part of Baton.
+// SPDX-License-Identifier: Apache-2.0
+
+import BatonDaemon
+import Foundation
+import Glibc
+import Logging
+import ServiceLifecycle
+import Testing
+
+/// A folder of its own for the body, short enough for sockets in it, gone afterwards.
+func withFolder<T>(_ body: (String) async throws -> T) async throws -> T {
+    let path = "/tmp/baton-c-" + UUID().uuidString.prefix(8)
+    try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: false)
+    defer { try? FileManager.default.removeItem(atPath: path) }
+    return try await body(path)
+}
+
+/// A control server that listens while the body runs, and is shut down gracefully after it.
+func withServer<T: Sendable>(
+    _ backend: FakeBackend = FakeBackend(), path: String? = nil, _ body: (String) async throws -> T
+) async throws -> T {
+    try await withFolder { folder async throws in
+        let path = path ?? folder + "/control.sock"
+        let (listening, signal) = AsyncStream<Void>.makeStream()
+        let server = try ControlServer(
+            path: path, backend: backend, logger: quietLogger, onListening: { signal.finish() })
+        let group = ServiceGroup(services: [server], logger: quietLogger)
+        async let running: Void = group.run()
+        for await _ in listening {}
+        let result: T
+        do {
+            result = try await body(path)
+        } catch {
+            await group.triggerGracefulShutdown()
+            try await running
+            throw error
+        }
+        await group.triggerGracefulShutdown()
+        try await running
+        #expect(access(path, F_OK) != 0, "the socket is gone after a shutdown")
+        return result
+    }
+}
+
+let quietLogger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
+
+/// What a program did.
+struct Finished: Equatable {
+    var code: Int32
+    var out: String
+    var error: String
+}
+
+/// A program of this build, beside the test binary.
+func built(_ name: String) throws -> String {
+    let folder = try FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")
+    let candidates = [folder, CommandLine.arguments[0]].map {
+        URL(fileURLWithPath: $0).deletingLastPathComponent().appendingPathComponent(name).path
+    }
+    return try #require(
+        candidates.first { FileManager.default.isExecutableFile(atPath: $0) }, "\(name) is not built: \(candidates)")
+}
+
+/// Runs a program to its end, with this environment and nothing else but PATH.
+func run(
+    _ program: String, _ arguments: [String], environment: [String: String] = [:], input: String = ""
+) async throws -> Finished {
+    try await withFolder { folder async throws in
+        try writeFile(folder + "/in", input)
+        try writeFile(folder + "/out")
+        try writeFile(folder + "/err")
+        let process = Process()
+        process.executableURL = URL(fileURLWithPath: program)
+        process.arguments = arguments
+        process.environment = ["PATH": "/usr/bin:/bin:/usr/sbin:/sbin"].merging(environment) { _, new in new }
+        process.standardInput = try FileHandle(forReadingFrom: URL(fileURLWithPath: folder + "/in"))
+        process.standardOutput = try FileHandle(forWritingTo: URL(fileURLWithPath: folder + "/out"))
+        process.standardError = try FileHandle(forWritingTo: URL(fileURLWithPath: folder + "/err"))
+        let (ended, signal) = AsyncStream<Void>.makeStream()
+        process.terminationHandler = { _ in signal.finish() }
+        try process.run()
+        for await _ in ended {}
+        return Finished(
+            code: process.terminationStatus,
+            out: String(decoding: try Data(contentsOf: URL(fileURLWithPath: folder + "/out")), as: UTF8.self),
+            error: String(decoding: try Data(contentsOf: URL(fileURLWithPath: folder + "/err")), as: UTF8.self))
+    }
+}
+
+/// `batonctl`, as an operator would call it.
+func batonctl(_ arguments: String..., socket: String? = nil) async throws -> Finished {
+    try await run(
+        try built("batonctl"), arguments, environment: socket.map { ["BATON_SOCKET": $0] } ?? [:])
+}
+
+/// A connection to the Unix socket at `path`.
+func connected(to path: String) throws -> Int32 {
+    var address = sockaddr_un()
+    address.sun_family = sa_family_t(AF_UNIX)
+    withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: Array(path.utf8) + [0]) }
+    let descriptor = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
+    let result = withUnsafePointer(to: &address) {
+        $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+            connect(descriptor, $0, socklen_t(MemoryLayout<sockaddr_un>.size))
+        }
+    }
+    try #require(result == 0, "connect: \(String(cString: strerror(errno)))")
+    return descriptor
+}
+
+/// One HTTP exchange, word for word: the status and the body of the answer.
+///
+/// On a thread of its own: the server's handlers need the threads of the tests, of which there may be two.
+func exchange(_ path: String, _ head: String, body: String = "") async throws -> (status: Int, body: String) {
+    let text = try await withCheckedThrowingContinuation { (continuation: CheckedContinuation<String, any Error>) in
+        Thread.detachNewThread {
+            continuation.resume(with: Result { try exchangeBlocking(path, head, body: body) })
+        }
+    }
+    let status = try #require(text.split(separator: " ").dropFirst().first.flatMap { Int($0) }, "\(text)")
+    return (status, text.range(of: "\r\n\r\n").map { String(text[$0.upperBound...]) } ?? "")
+}
+
+private func exchangeBlocking(_ path: String, _ head: String, body: String) throws -> String {
+    let descriptor = try connected(to: path)
+    let connection = FileHandle(fileDescriptor: descriptor, closeOnDealloc: true)
+    var limit = timeval(tv_sec: 20, tv_usec: 0)
+    setsockopt(descriptor, SOL_SOCKET, SO_RCVTIMEO, &limit, socklen_t(MemoryLayout<timeval>.size))
+    let fields = "Host: baton\r\nConnection: close\r\nContent-Length: \(body.utf8.count)"
+    try connection.write(contentsOf: Data("\(head) HTTP/1.1\r\n\(fields)\r\n\r\n\(body)".utf8))
+    return String(decoding: try connection.readToEnd() ?? Data(), as: UTF8.self)
+}
+
+/// Writes a whole file.
+func writeFile(_ path: String, _ text: String = "") throws {
+    try Data(text.utf8).write(to: URL(fileURLWithPath: path))
+}
