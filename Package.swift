@@ -81,6 +81,7 @@ let package = Package(
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "AsyncHTTPClient", package: "async-http-client"),
                 .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOHTTP1", package: "swift-nio"),
             ]),
         .executableTarget(
             name: "baton-keeper",
@@ -91,6 +92,17 @@ let package = Package(
         .testTarget(name: "BatonCoreTests", dependencies: ["BatonCore"]),
         .testTarget(name: "BatonLockTests", dependencies: ["BatonLock", "BatonValkey", "BatonSQLite", "BatonSystem"]),
         .testTarget(name: "BatonConfigTests", dependencies: ["BatonConfig"]),
+        .testTarget(
+            name: "ControlTests",
+            dependencies: [
+                "BatonCore", "BatonDaemon", "batonctl", "notify-probe",
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+            ]),
+        // Speaks to a systemd that a test of ControlTests plays, with an environment of its own.
+        .executableTarget(
+            name: "notify-probe",
+            dependencies: ["BatonDaemon", .product(name: "Logging", package: "swift-log")], path: "Tests/NotifyProbe"),
         .testTarget(name: "KeeperTests", dependencies: ["BatonCore", "BatonSystem"]),
         .testTarget(name: "FleetTests", dependencies: ["BatonCore", "BatonSystem"]),
         .executableTarget(name: "test-workload", path: "Tests/TestWorkload"),
