@@ -96,12 +96,16 @@ package final class KeeperLink: Sendable {
         return cgroup?.remove() ?? true
     }
 
-    /// Says something to the keeper. It never waits: what a stopped keeper does not take is kept, and a later
-    /// deadline replaces an earlier one that was not taken yet.
+    /// Says something to the keeper. It never waits: what a stopped keeper does not take is kept, and of several
+    /// deadlines that were not taken yet, the latest.
     package func send(_ order: KeeperOrder) {
         state.withLock { state in
             if !state.isConnected { return }
-            if case .extend = order, case .extend = state.unsent.last { state.unsent.removeLast() }
+            var order = order
+            if case .extend(let new) = order, case .extend(let old) = state.unsent.last {
+                state.unsent.removeLast()
+                order = .extend(deadline: max(old, new))
+            }
             state.unsent.append(order)
         }
         reactor.run { self.flush() }

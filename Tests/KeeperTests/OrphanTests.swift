@@ -1,0 +1,92 @@
+// This source file is part of Baton.
+// SPDX-License-Identifier: Apache-2.0
+
+import BatonCore
+import BatonSystem
+import Glibc
+import Testing
+
+/// Nobody dies alone: whoever of keeper and guard is killed, nothing of the run stays.
+@Suite(.timeLimit(.minutes(1))) struct OrphanTests {
+    /// A pipeline, a daemonised grandchild in a session of its own, and one that ignores signals.
+    static let sprawl = """
+        trap '' TERM HUP
+        (setsid sh -c 'setsid sleep $M & sleep $M' &)
+        (trap '' TERM INT HUP; sleep $M) &
+        sh -c 'sleep $M | sleep $M' &
+        wait
+        """
+    static let size = 5
+
+    @Test(arguments: [true, false]) func killedKeeperTakesEverythingAlong(cgroup: Bool) async throws {
+        try await withRun(Self.sprawl, cgroup: cgroup && parentCgroup != nil) { run in
+            let hello = try await sprawled(run)
+            // The daemon is gone as well: only the guard is left.
+            run.link.close()
+            kill(hello.keeper, SIGKILL)
+            let end = try await run.status()
+            #expect(end.reason == .keeperLost)
+            #expect(run.living().isEmpty, "the status was written before everything was gone")
+            try await until { kill(hello.guardian, 0) != 0 ? () : nil }
+        }
+    }
+
+    @Test(arguments: [true, false]) func killedGuardTakesEverythingAlong(cgroup: Bool) async throws {
+        try await withRun(Self.sprawl, cgroup: cgroup && parentCgroup != nil) { run in
+            let hello = try await sprawled(run)
+            kill(hello.guardian, SIGKILL)
+            let end = try await run.end()
+            #expect(end.reason == .guardLost)
+            #expect(run.living().isEmpty)
+            #expect(try run.directory.status() == end)
+            run.link.send(.ack)
+            try await until { kill(hello.keeper, 0) != 0 ? () : nil }
+        }
+    }
+
+    @Test(arguments: [true, false]) func daemonEndsTheRunOfKilledKeeperAndGuard(cgroup: Bool) async throws {
+        try await withRun(Self.sprawl, cgroup: cgroup && parentCgroup != nil) { run in
+            let hello = try await sprawled(run)
+            kill(hello.guardian, SIGSTOP)
+            kill(hello.keeper, SIGSTOP)
+            kill(hello.guardian, SIGKILL)
+            kill(hello.keeper, SIGKILL)
+            _ = try await run.log.wait(within: .seconds(5)) { $0 == .keeperDied ? true : nil }
+            try await until { KeeperLink.killTree(run.spec) ? () : nil }
+            try await expectGone(run)
+            if let cgroup = run.spec.cgroup { #expect(access(cgroup, F_OK) != 0) }
+        }
+    }
+
+    @Test func daemonHearsOfAKilledKeeper() async throws {
+        try await withRun("exec sleep $M") { run in
+            let hello = try await run.hello()
+            _ = run.go(for: .seconds(20))
+            _ = try await run.started()
+            kill(hello.keeper, SIGKILL)
+            _ = try await run.log.wait(within: .seconds(5)) { $0 == .keeperDied ? true : nil }
+            #expect(run.log.all.contains(.disconnected))
+            try await expectGone(run)
+        }
+    }
+
+    @Test func guardIsNoZombieAfterwards() async throws {
+        try await withRun("exit 0") { run in
+            let hello = try await run.hello()
+            _ = run.go(for: .seconds(20))
+            _ = try await run.end()
+            run.link.send(.ack)
+            try await until { kill(hello.guardian, 0) != 0 ? () : nil }
+            try await until { kill(hello.keeper, 0) != 0 ? () : nil }
+        }
+    }
+
+    /// Waits until all of `sprawl` is there.
+    private func sprawled(_ run: Run) async throws -> KeeperReport.Hello {
+        let hello = try await run.hello()
+        _ = run.go(for: .seconds(30))
+        _ = try await run.started()
+        try await until { run.living().count >= Self.size ? () : nil }
+        return hello
+    }
+}
