@@ -138,7 +138,9 @@ func withRun(
     spec.output = .none
     spec.lostGrace = .milliseconds(300)
     spec.stopTimeout = .seconds(2)
-    if cgroup { spec.cgroup = try parentCgroup?.makeChild(job: job, runID: directory.runID).path }
+    let own = cgroup ? try parentCgroup?.makeChild(job: job, runID: directory.runID) : nil
+    defer { own?.remove() }
+    spec.cgroup = own?.path
     configure(&spec)
     try directory.create()
     try directory.write(spec)
@@ -151,7 +153,6 @@ func withRun(
         for pid in processes(withArgument: directory.path) { kill(pid, SIGKILL) }
         for pid in run.living() { kill(pid, SIGKILL) }
         _ = KeeperLink.killTree(spec)
-        spec.cgroup.map { _ = Cgroup(path: $0).remove() }
         reactor.stop()
         if runtime == nil { removeFolder(home) }
     }
