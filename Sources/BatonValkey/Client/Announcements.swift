@@ -1,0 +1,132 @@
+// This source file is part of Baton.
+// SPDX-License-Identifier: Apache-2.0
+
+import BatonLock
+import Logging
+import NIOCore
+
+/// Who listens to which channel, and the subscription connection while there is one. Confined to its event loop.
+///
+/// However many listen to a channel, it is subscribed to once.
+final class Announcements {
+    private enum State {
+        /// No attempt to connect is over yet: worth waiting for.
+        case starting
+        case up(ReplyHandler)
+        case down
+    }
+    private struct Subscription {
+        var bells: [ObjectIdentifier: Doorbell] = [:]
+        /// Those who wait until the server has confirmed, or it is clear that it will not.
+        var unready: [ObjectIdentifier: CheckedContinuation<Void, Never>] = [:]
+        var isConfirmed = false
+    }
+    private var state = State.starting
+    private var subscriptions: [[UInt8]: Subscription] = [:]
+    /// Confirmations still to come on this connection: more than one after a quick unsubscribe and subscribe.
+    private var pending: [[UInt8]: Int] = [:]
+    private let loop: any EventLoop
+    private let logger: Logger
+    private let wanted: AsyncStream<Void>.Continuation
+
+    /// `wanted` is told when somebody listens: a connection is needed from the first time on.
+    init(loop: any EventLoop, logger: Logger, wanted: AsyncStream<Void>.Continuation) {
+        self.loop = loop
+        self.logger = logger
+        self.wanted = wanted
+    }
+
+    /// Rings `bell` at each announcement on `channel`; `ready` is resumed when that is in force, or after `patience`.
+    func listen(
+        on channel: [UInt8], _ bell: Doorbell, patience: TimeAmount, ready: CheckedContinuation<Void, Never>
+    ) {
+        let id = ObjectIdentifier(bell)
+        let isFirst = subscriptions[channel] == nil
+        subscriptions[channel, default: Subscription()].bells[id] = bell
+        if case .down = state { return ready.resume() }
+        if subscriptions[channel]?.isConfirmed == true { return ready.resume() }
+        subscriptions[channel]?.unready[id] = ready
+        loop.assumeIsolated().scheduleTask(in: patience) { self.becameReady(id, on: channel) }
+        if isFirst { subscribe(to: [channel]) }
+        wanted.yield()
+    }
+
+    /// The bell is rung no more.
+    func ignore(_ bell: Doorbell, on channel: [UInt8]) {
+        let id = ObjectIdentifier(bell)
+        becameReady(id, on: channel)
+        subscriptions[channel]?.bells[id] = nil
+        guard let subscription = subscriptions[channel], subscription.bells.isEmpty else { return }
+        subscriptions[channel] = nil
+        send("UNSUBSCRIBE", [channel])
+    }
+
+    /// A connection is ready.
+    func up(_ handler: ReplyHandler) {
+        guard handler.failure == nil else { return }
+        state = .up(handler)
+        handler.onPush = { self.took($0) }
+        handler.onFailure = { _ in self.down() }
+        subscribe(to: Array(subscriptions.keys))
+    }
+
+    /// There is no connection: nobody has to wait for one.
+    func down() {
+        state = .down
+        pending = [:]
+        for channel in subscriptions.keys {
+            subscriptions[channel]?.isConfirmed = false
+            allReady(on: channel)
+        }
+    }
+
+    private func subscribe(to channels: [[UInt8]]) {
+        guard case .up = state, !channels.isEmpty else { return }
+        for channel in channels { pending[channel, default: 0] += 1 }
+        send("SUBSCRIBE", channels)
+    }
+
+    private func send(_ command: String, _ channels: [[UInt8]]) {
+        guard case .up(let handler) = state else { return }
+        do throws(LockError) {
+            handler.sendUnanswered(try Commands([[[UInt8](command.utf8)] + channels]))
+        } catch {
+            handler.close(because: error)
+        }
+    }
+
+    private func took(_ reply: Reply) {
+        if case .error(let message) = reply {
+            logger.warning("the store refuses a subscription", metadata: ["reason": "\(printable(message))"])
+            for channel in subscriptions.keys { allReady(on: channel) }
+            return
+        }
+        guard let parts = reply.elements, parts.count >= 3, let channel = parts[1].bytes else { return }
+        switch parts[0].text {
+        case "message": ring(channel)
+        case "subscribe":
+            pending[channel, default: 1] -= 1
+            if pending[channel] != 0 { return }
+            pending[channel] = nil
+            subscriptions[channel]?.isConfirmed = true
+            // What was announced before this moment is lost: let them look for themselves.
+            ring(channel)
+            allReady(on: channel)
+        default: break
+        }
+    }
+
+    private func ring(_ channel: [UInt8]) {
+        for bell in (subscriptions[channel]?.bells ?? [:]).values { bell.ring() }
+    }
+
+    private func becameReady(_ id: ObjectIdentifier, on channel: [UInt8]) {
+        subscriptions[channel]?.unready.removeValue(forKey: id)?.resume()
+    }
+
+    private func allReady(on channel: [UInt8]) {
+        let waiting = subscriptions[channel]?.unready ?? [:]
+        subscriptions[channel]?.unready = [:]
+        for ready in waiting.values { ready.resume() }
+    }
+}

@@ -1,0 +1,90 @@
+// This source file is part of Baton.
+// SPDX-License-Identifier: Apache-2.0
+
+import BatonLock
+
+/// The first exchange on a connection: who we are, and whether the other side is what we need.
+struct Greeting {
+    /// The server's time, in microseconds.
+    let serverTime: Int64
+    /// What an operator should know about this server.
+    let warnings: [String]
+
+    /// The commands, sent in one go.
+    static func commands(_ configuration: ValkeyStore.Configuration) -> [[[UInt8]]] {
+        var commands: [[String]] = []
+        if let password = configuration.password {
+            commands.append(["AUTH"] + (configuration.username.map { [$0] } ?? []) + [password])
+        }
+        if configuration.database != 0 { commands.append(["SELECT", "\(configuration.database)"]) }
+        commands += [["CLIENT", "SETNAME", "baton"], ["TIME"]]
+        commands += [["INFO", "server"], ["INFO", "replication"], ["INFO", "memory"]]
+        return commands.map { $0.map { [UInt8]($0.utf8) } }
+    }
+
+    /// Judges the replies to `commands`.
+    ///
+    /// - Throws: why this server can not be used. A refused `CLIENT SETNAME` or `INFO` is not an error.
+    init(_ replies: [Reply], to configuration: ValkeyStore.Configuration) throws(LockError) {
+        let peer = configuration.peer
+        var replies = replies[...]
+        if configuration.password != nil { try Self.accepted(replies.popFirst(), peer: peer) }
+        if configuration.database != 0 { try Self.accepted(replies.popFirst(), peer: peer) }
+        _ = replies.popFirst()
+
+        let time = replies.popFirst()
+        if case .error(let message) = time { throw ServerError(message).lockError(peer: peer) }
+        guard
+            let parts = time?.elements, parts.count == 2, let seconds = parts[0].number,
+            let microseconds = parts[1].number, (0..<1 << 40).contains(seconds), (0..<1_000_000).contains(microseconds)
+        else { throw Self.notAServer(peer) }
+        serverTime = seconds * 1_000_000 + microseconds
+
+        var fields: [Substring: Substring] = [:]
+        var isInfoRefused = false
+        for reply in replies {
+            if case .error = reply {
+                isInfoRefused = true
+                continue
+            }
+            guard let text = reply.text else { throw Self.notAServer(peer) }
+            for line in text.split(whereSeparator: \.isNewline) {
+                guard let colon = line.firstIndex(of: ":") else { continue }
+                fields[line[..<colon]] = line[line.index(after: colon)...]
+            }
+        }
+        if !isInfoRefused, fields["redis_version"] == nil, fields["valkey_version"] == nil {
+            throw Self.notAServer(peer)
+        }
+        if fields["role"] == "slave" {
+            throw LockError(.refused, "\(peer) is a replica, of \(fields["master_host"] ?? "another server")")
+        }
+        warnings = Self.warnings(fields, isInfoRefused: isInfoRefused)
+    }
+
+    private static func warnings(_ fields: [Substring: Substring], isInfoRefused: Bool) -> [String] {
+        var warnings: [String] = []
+        if isInfoRefused {
+            warnings.append("the store refuses INFO: whether it may evict locks is unknown, and a guarded lock is not granted")
+        }
+        if let policy = fields["maxmemory_policy"], policy != "noeviction" {
+            warnings.append("the store may evict locks: its maxmemory-policy is \(printable(String(policy))), not noeviction")
+        }
+        if let replicas = fields["connected_slaves"], replicas != "0" {
+            warnings.append("the store has replicas: after a fail-over only the fence is safe")
+        }
+        return warnings
+    }
+
+    private static func accepted(_ reply: Reply?, peer: String) throws(LockError) {
+        switch reply {
+        case .string: return
+        case .error(let message): throw ServerError(message).lockError(peer: peer)
+        default: throw notAServer(peer)
+        }
+    }
+
+    private static func notAServer(_ peer: String) -> LockError {
+        LockError(.protocolViolation, "\(peer) answers, but not like a Valkey server")
+    }
+}

@@ -1,0 +1,49 @@
+// This source file is part of Baton.
+// SPDX-License-Identifier: Apache-2.0
+
+import BatonLock
+import NIOCore
+import NIOPosix
+import NIOSSL
+
+extension LockError {
+    /// What a failure of the socket, of name resolution, or of TLS means.
+    init(connecting error: any Error, to peer: String) {
+        switch error {
+        case let error as LockError:
+            self = error
+        case let error as NIOSSLExtraError where error == .failedToValidateHostname:
+            self.init(.notPermitted, "the certificate of \(peer) is for another name: \(printable("\(error)"))")
+        case let error as NIOSSLError:
+            self.init(tls: "\(error)", peer: peer)
+        case let error as BoringSSLError:
+            self.init(tls: "\(error)", peer: peer)
+        case ChannelError.connectTimeout:
+            self.init(.unreachable, "\(peer) did not accept a connection in time")
+        case let error as NIOConnectionError:
+            let reasons = error.connectionErrors.map { "\($0.error)" }
+            let resolving = [error.dnsAError, error.dnsAAAAError].compactMap { $0.map { "\($0)" } }
+            self.init(.unreachable, "\(peer): \(printable((reasons + resolving).first ?? "no address"))")
+        case let error as IOError:
+            self.init(.unreachable, "\(peer): \(printable(error.description))")
+        default:
+            self.init(.unreachable, "\(peer): \(printable("\(error)"))")
+        }
+    }
+
+    private init(tls reason: String, peer: String) {
+        let reason = printable(reason)
+        if reason.contains("CERTIFICATE_VERIFY_FAILED") {
+            self.init(.notPermitted, "the certificate of \(peer) is not trusted: \(reason)")
+        } else if reason.contains("WRONG_VERSION_NUMBER") || reason.contains("HTTP_REQUEST") {
+            self.init(.protocolViolation, "\(peer) does not speak TLS: \(reason)")
+        } else if reason.contains("uncleanShutdown") {
+            self.init(.unreachable, "\(peer) closed the connection")
+        } else {
+            self.init(.unreachable, "TLS with \(peer) failed: \(reason)")
+        }
+    }
+
+    /// Whether trying again is no use until somebody changes something: requests do not wait for it.
+    var isLasting: Bool { [.notPermitted, .protocolViolation, .invalidArgument].contains(code) }
+}

@@ -1,0 +1,127 @@
+// This source file is part of Baton.
+// SPDX-License-Identifier: Apache-2.0
+
+import BatonLock
+import NIOCore
+
+/// One connection's traffic: writes transmissions and matches replies to them, in order. Confined to its event loop.
+///
+/// Transmissions are handed to it by call, not through the pipeline: a write on a closed channel would never reach it,
+/// and its waiter would wait for ever.
+///
+/// A transmission that was given up keeps its place in the queue, so that a late reply is dropped and never taken for
+/// another's. A peer that leaves the oldest one unanswered for `patience` is considered gone, and the connection closed.
+final class ReplyHandler: ChannelInboundHandler {
+    typealias InboundIn = ByteBuffer
+    typealias OutboundOut = ByteBuffer
+
+    /// Why the connection ended, or is about to; nil while it is in use.
+    private(set) var failure: LockError?
+    /// Called once, when the connection can not be used any more.
+    var onFailure: ((LockError) -> Void)?
+    /// Set on the subscription connection: takes every reply that nobody asked for.
+    var onPush: ((Reply) -> Void)?
+
+    private let peer: String
+    private let patience: TimeAmount
+    private var context: ChannelHandlerContext?
+    private var reader = ReplyReader()
+    private var inFlight = CircularBuffer<Transmission>()
+
+    init(peer: String, patience: TimeAmount) {
+        self.peer = peer
+        self.patience = patience
+    }
+
+    /// Writes a transmission; it is finished by its replies, its deadline, or the end of the connection.
+    func send(_ transmission: Transmission) {
+        guard failure == nil, let context else {
+            transmission.finish(.failure(failure ?? LockError(.unreachable, "\(peer): not connected")))
+            return
+        }
+        let loop = context.eventLoop
+        transmission.written = loop.now
+        inFlight.append(transmission)
+        transmission.startTimer(on: loop) { self.expired(transmission) }
+        context.writeAndFlush(wrapOutboundOut(transmission.bytes), promise: nil)
+    }
+
+    /// Writes commands whose replies are pushes. For the subscription connection.
+    func sendUnanswered(_ commands: Commands) {
+        context?.writeAndFlush(wrapOutboundOut(commands.bytes), promise: nil)
+    }
+
+    /// Ends the connection for a reason of our own.
+    func close(because error: LockError) {
+        fail(error)
+        context?.close(promise: nil)
+    }
+
+    private func expired(_ transmission: Transmission) {
+        guard let written = transmission.written else { return }
+        transmission.finish(.failure(LockError(.unknownOutcome, "\(peer) did not answer in time")))
+        context?.eventLoop.assumeIsolated().scheduleTask(deadline: written + patience) {
+            guard let oldest = self.inFlight.first, let since = oldest.written, since <= written else { return }
+            self.close(because: LockError(.unreachable, "\(self.peer) does not answer"))
+        }
+    }
+
+    private func fail(_ error: LockError) {
+        guard failure == nil else { return }
+        failure = error
+        let unfinished = inFlight
+        inFlight.removeAll()
+        onFailure?(error)
+        onFailure = nil
+        for transmission in unfinished {
+            transmission.finish(.failure(LockError(.unknownOutcome, "connection lost: \(error.message)")))
+        }
+    }
+
+    // MARK: The channel's events
+
+    func handlerAdded(context: ChannelHandlerContext) { self.context = context }
+
+    func handlerRemoved(context: ChannelHandlerContext) {
+        fail(LockError(.unreachable, "\(peer): the connection was closed"))
+        self.context = nil
+    }
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        guard failure == nil else { return }
+        do throws(ReplyReader.Failure) {
+            // `withUnsafeReadableBytes` rethrows untyped, hence the result.
+            try unwrapInboundIn(data).withUnsafeReadableBytes { bytes in
+                Result { () throws(ReplyReader.Failure) in try reader.feed(bytes) }
+            }.get()
+            while failure == nil, let reply = try reader.next() { took(reply) }
+        } catch {
+            close(because: LockError(.protocolViolation, "\(peer) does not speak the protocol: \(error.reason)"))
+        }
+    }
+
+    private func took(_ reply: Reply) {
+        if let transmission = inFlight.first {
+            if transmission.take(reply) { inFlight.removeFirst() }
+            if case .error(let message) = reply, ServerError(message).endsConnection {
+                close(because: ServerError(message).lockError(peer: peer))
+            }
+        } else if let onPush {
+            onPush(reply)
+        } else if case .error(let message) = reply {
+            // An error that answers nothing is the server's last word: "DENIED", "max number of clients reached".
+            close(because: ServerError(message).lockError(peer: peer))
+        } else {
+            close(because: LockError(.protocolViolation, "\(peer) sent a reply to a question nobody asked"))
+        }
+    }
+
+    func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        close(because: LockError(connecting: error, to: peer))
+    }
+
+    func channelInactive(context: ChannelHandlerContext) {
+        fail(LockError(.unreachable, "\(peer) closed the connection"))
+        context.fireChannelInactive()
+    }
+}

@@ -1,0 +1,73 @@
+// This source file is part of Baton.
+// SPDX-License-Identifier: Apache-2.0
+
+import BatonLock
+import NIOCore
+
+/// Commands that travel together, and the one who waits for their replies. Confined to the client's event loop.
+final class Transmission {
+    /// The commands, as bytes, one after the other.
+    let bytes: ByteBuffer
+    /// How many replies there will be.
+    let count: Int
+    /// When the caller stops waiting.
+    let deadline: NIODeadline
+    /// When it was written; nil while it waits for a connection.
+    var written: NIODeadline?
+
+    private var replies: [Reply] = []
+    private var continuation: CheckedContinuation<Result<[Reply], LockError>, Never>?
+    private var timer: Scheduled<Void>?
+
+    init(
+        _ commands: Commands, deadline: NIODeadline, continuation: CheckedContinuation<Result<[Reply], LockError>, Never>
+    ) {
+        bytes = commands.bytes
+        count = commands.count
+        self.deadline = deadline
+        self.continuation = continuation
+    }
+
+    /// Whether somebody still waits. Replies that come later are dropped, in their place.
+    var isAwaited: Bool { continuation != nil }
+
+    /// Calls `expired` at the deadline, unless it is finished before.
+    func startTimer(on loop: any EventLoop, _ expired: @escaping () -> Void) {
+        timer?.cancel()
+        timer = loop.assumeIsolated().scheduleTask(deadline: deadline, expired)
+    }
+
+    /// Takes the next reply in; true when it was the last one.
+    func take(_ reply: Reply) -> Bool {
+        replies.append(reply)
+        if replies.count < count { return false }
+        finish(.success(replies))
+        return true
+    }
+
+    /// Hands the outcome to the one who waits; only the first one counts.
+    func finish(_ outcome: Result<[Reply], LockError>) {
+        timer?.cancel()
+        timer = nil
+        continuation?.resume(returning: outcome)
+        continuation = nil
+    }
+}
+
+/// Commands, formatted.
+struct Commands: Sendable {
+    let bytes: ByteBuffer
+    let count: Int
+
+    init(_ commands: [[[UInt8]]]) throws(LockError) {
+        var bytes = ByteBuffer()
+        for command in commands {
+            guard let formatted = formatCommand(command) else {
+                throw LockError(.invalidArgument, "the request is too large to be written")
+            }
+            bytes.writeBytes(formatted)
+        }
+        self.bytes = bytes
+        count = commands.count
+    }
+}

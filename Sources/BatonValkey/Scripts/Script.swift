@@ -1,0 +1,215 @@
+// This source file is part of Baton.
+// SPDX-License-Identifier: Apache-2.0
+
+/// A Lua script: one atomic step on the server.
+///
+/// Every script answers with an array: a word that says what happened, the server's time in microseconds, and what
+/// belongs to the word. Large numbers travel as text: Lua would print `1.79e+15`. A key that a script touches is among
+/// its KEYS: 1 lock, 2 fence, 3 epoch, 4 holder, 5 mark (or the lock alone, when the companions are not in use).
+struct Script: Sendable {
+    let text: [UInt8]
+    /// What `EVALSHA` names it by.
+    let digest: [UInt8]
+
+    private init(_ parts: String...) {
+        text = [UInt8](parts.joined(separator: "\n").utf8)
+        digest = [UInt8](sha1(text).utf8)
+    }
+
+    /// Grants the lock, or says why not (rules S1, S2, S3, S4, S6, S7).
+    static let acquire = Script(common, epoch, acquireBody)
+    /// Renews, extends, puts back a vanished lock of ours, or swaps its token (rules S5, S6, N3).
+    static let renew = Script(common, epoch, renewBody)
+    /// Deletes the lock if it is ours, with its companions, and announces it (rule S9).
+    static let release = Script(common, releaseBody)
+    /// Shows a lock and its companions, all of one instant.
+    static let look = Script(common, lookBody)
+    /// Replaces or removes the mark, and announces it.
+    static let mark = Script(common, markBody)
+
+    /// The clock, numbers as text, and the end of every answer that a replica must not give: a stale copy of the lock
+    /// says "no" without any write. So a write that changes nothing is tried first, which only a replica refuses.
+    private static let common = """
+        local clock = redis.call('TIME')
+        local now = clock[1] * 1000000 + clock[2]
+        local function digits(n) return string.format('%.0f', n) end
+        local function say(word, ...)
+            local tried = redis.pcall('HDEL', KEYS[#KEYS], '')
+            if type(tried) == 'table' and tried.err and string.find(tried.err, 'READONLY', 1, true) then return tried end
+            return {word, digits(now), ...}
+        end
+        local function ownerToken(record)
+            return record and string.match(record, '^[^:]*:[^:]*:(.*)$')
+        end
+        local function announce() redis.pcall('PUBLISH', KEYS[1], '') end
+        local function setMark(kind, remaining, failures, by)
+            local till = remaining == '' and '' or digits(now + tonumber(remaining))
+            redis.call('DEL', KEYS[5])
+            redis.call('HSET', KEYS[5], 'kind', kind, 'until', till, 'failures', failures, 'by', by)
+        end
+        """
+
+    /// The epoch record against the server's identity, both read in this very step. Returns a word when the identity
+    /// cannot be read; otherwise nil, the nonce ('' when the store is settled) and the recorded max_lock_timeout.
+    private static let epoch = """
+        local function epoch(random, max)
+            local replication, server = redis.pcall('INFO', 'replication'), redis.pcall('INFO', 'server')
+            if type(replication) ~= 'string' or type(server) ~= 'string' then return 'blind' end
+            local data = string.match(replication, 'master_replid:(%x+)')
+            local process = string.match(server, 'run_id:(%x+)')
+            if not data or not process then return 'blind' end
+            local identity = data .. ' ' .. process
+            local record = redis.call('HMGET', KEYS[3], 'identity', 'nonce', 'max')
+            local recorded = record[3] or max
+            if record[1] == identity and record[2] and record[3] then return nil, record[2], recorded end
+            redis.call('HSET', KEYS[3], 'identity', identity, 'nonce', random, 'max', recorded)
+            return nil, random, recorded
+        end
+        """
+
+    /// In this order: late, unsettled, ours already, marked, held, orphaned, granted.
+    private static let acquireBody = """
+        local token, fresh, ttl, notAfter, guard = ARGV[1], ARGV[2] == '1', ARGV[3], ARGV[4], ARGV[5] == '1'
+        local presented, claim, max, random = ARGV[6], ARGV[7], ARGV[8], ARGV[9]
+        local wantsFence, floor, withHolder, holder = ARGV[10] == '1', tonumber(ARGV[11]), ARGV[12] == '1', ARGV[13]
+        local heedsMarks = ARGV[14] == '1'
+
+        if notAfter ~= '' and now > tonumber(notAfter) then return say('late') end
+        if guard then
+            local recorded = redis.call('HGET', KEYS[3], 'max')
+            if recorded and recorded ~= max then return say('misfit', recorded) end
+            local word, nonce = epoch(random, max)
+            if word then return say(word) end
+            if nonce ~= '' then
+                if presented ~= nonce then return say('unsettled', nonce, max) end
+                redis.call('HSET', KEYS[3], 'nonce', '')
+            end
+        end
+
+        local value = redis.call('GET', KEYS[1])
+        local ours = fresh and value == token
+        local failures, marked = '0', false
+        if heedsMarks and not ours then
+            local mark = redis.call('HMGET', KEYS[5], 'kind', 'until', 'failures', 'by')
+            if mark[1] then
+                local left = mark[2] ~= '' and tonumber(mark[2]) - now
+                if not left or left > 0 then
+                    return say('marked', mark[1], left and digits(left) or '', mark[3], mark[4])
+                end
+                failures, marked = mark[3], true
+            end
+        end
+
+        local last = redis.call('GET', KEYS[2])
+        local owner = guard and redis.call('HGET', KEYS[3], 'o:' .. KEYS[1])
+        if value and not ours then return say('held', redis.call('PTTL', KEYS[1]), owner, last) end
+        if not value and owner and ownerToken(owner) ~= token and owner ~= claim then
+            return say('orphaned', owner, last)
+        end
+
+        local fence = tonumber(last or '0') or 0
+        if wantsFence and not (ours and fence > floor) then
+            fence = math.max(fence + 1, now, floor + 1)
+            redis.call('SET', KEYS[2], digits(fence))
+        end
+        if withHolder then
+            if ours then failures = redis.call('HGET', KEYS[4], 'failures') or '0' end
+            redis.call('DEL', KEYS[4])
+            redis.call('HSET', KEYS[4], 'token', token, 'info', holder, 'failures', failures)
+        end
+        if guard then redis.call('HSET', KEYS[3], 'o:' .. KEYS[1], random .. ':' .. ttl .. ':' .. token) end
+        if marked then redis.call('DEL', KEYS[5]) end
+        if ttl == '' then
+            redis.call('SET', KEYS[1], token)
+        else
+            redis.call('SET', KEYS[1], token, 'PX', ttl)
+        end
+        return {'granted', digits(now), digits(fence), failures}
+        """
+
+    /// A token that is neither ours nor our successor's never renews. The first write is one that a server without
+    /// memory still carries out, so that a full server does not cost anybody a lease.
+    private static let renewBody = """
+        local token, adds, amount, notAfter = ARGV[1], ARGV[2] == 'add', tonumber(ARGV[3]), ARGV[4]
+        local guard, max, random, fence = ARGV[5] == '1', ARGV[6], ARGV[7], ARGV[8]
+        local heir, withHolder, holder = ARGV[9] ~= '' and ARGV[9] or token, ARGV[10] == '1', ARGV[11]
+
+        local value = redis.call('GET', KEYS[1])
+        local unsettled = false
+        if guard then
+            local word, nonce, recorded = epoch(random, max)
+            if word then return say(word) end
+            unsettled, max = nonce ~= '', recorded
+        end
+
+        local left
+        if value == token or value == heir then
+            left = redis.call('PTTL', KEYS[1])
+            if adds and left < 0 then return say('lost') end
+        elseif not value and guard and notAfter ~= '' and now <= tonumber(notAfter) then
+            local owner = ownerToken(redis.call('HGET', KEYS[3], 'o:' .. KEYS[1]))
+            if not unsettled and owner ~= token and owner ~= heir then return say('lost') end
+            left = math.floor((tonumber(notAfter) - now) / 1000)
+        else
+            return say(unsettled and 'unsettled' or 'lost')
+        end
+
+        local ttl = adds and left + amount or amount
+        if ttl <= 0 then return say('nothing') end
+        if guard and ttl > tonumber(max) then return say('excess', max) end
+        ttl = digits(ttl)
+        local last = fence ~= '0' and redis.call('GET', KEYS[2])
+        local recorded = withHolder and redis.call('HGET', KEYS[4], 'token')
+
+        if value == heir then
+            redis.call('PEXPIRE', KEYS[1], ttl)
+        else
+            redis.call('DEL', KEYS[1])
+            redis.call('SET', KEYS[1], heir, 'PX', ttl)
+        end
+        if guard then redis.call('HSET', KEYS[3], 'o:' .. KEYS[1], random .. ':' .. ttl .. ':' .. heir) end
+        if fence ~= '0' and (tonumber(last or '0') or 0) < tonumber(fence) then redis.call('SET', KEYS[2], fence) end
+        if withHolder and recorded ~= heir then
+            redis.call('HSET', KEYS[4], 'token', heir, 'info', holder)
+        end
+        return {'renewed', digits(now), ttl}
+        """
+
+    /// Ours is a lock with our token, or a vanished one that we never released. An operator's mark stays in force.
+    private static let releaseBody = """
+        local token, guard, marks = ARGV[1], ARGV[2] == '1', ARGV[3] == '1'
+        local value = redis.call('GET', KEYS[1])
+        local owner = guard and ownerToken(redis.call('HGET', KEYS[3], 'o:' .. KEYS[1]))
+        if value == token then redis.call('DEL', KEYS[1]) end
+        if guard then
+            if owner == token or value == token then redis.call('HDEL', KEYS[3], 'o:' .. KEYS[1]) end
+            if redis.call('HGET', KEYS[4], 'token') == token then redis.call('DEL', KEYS[4]) end
+        end
+        if value ~= token and (value or owner ~= token) then return say('foreign') end
+        if marks and redis.call('HGET', KEYS[5], 'kind') ~= 'down' then
+            setMark(ARGV[4], ARGV[5], ARGV[6], ARGV[7])
+        end
+        announce()
+        return {'released', digits(now)}
+        """
+
+    private static let lookBody = """
+        local value, left = redis.call('GET', KEYS[1]), redis.call('PTTL', KEYS[1])
+        local holder = redis.call('HMGET', KEYS[4], 'token', 'info')
+        local mark = redis.call('HMGET', KEYS[5], 'kind', 'until', 'failures', 'by')
+        local last = redis.call('GET', KEYS[2])
+        local remaining = ''
+        if mark[1] and mark[2] ~= '' then
+            remaining = digits(tonumber(mark[2]) - now)
+            if tonumber(remaining) <= 0 then mark[1] = false end
+        end
+        return say('seen', value, left, holder[1], holder[2], last, mark[1], remaining, mark[3], mark[4])
+        """
+
+    private static let markBody = """
+        redis.call('DEL', KEYS[5])
+        if ARGV[1] == '1' then setMark(ARGV[2], ARGV[3], ARGV[4], ARGV[5]) end
+        announce()
+        return {'done', digits(now)}
+        """
+}

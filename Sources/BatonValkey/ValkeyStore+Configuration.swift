@@ -1,0 +1,90 @@
+// This source file is part of Baton.
+// SPDX-License-Identifier: Apache-2.0
+
+package import BatonCore
+public import BatonLock
+
+extension ValkeyStore {
+    /// How a server is reached.
+    public struct Configuration: Sendable {
+        /// Where the server listens.
+        public enum Address: Sendable, Equatable {
+            /// A host name or address, and a port.
+            case tcp(host: String, port: Int)
+            /// A Unix socket.
+            case unixSocket(path: String)
+        }
+
+        /// Where the server listens.
+        public var address: Address
+        /// Whether to speak TLS. The certificate and the host name in it are verified.
+        public var tls = false
+        /// A PEM file of certificate authorities, instead of the system's.
+        public var caFile: String?
+        /// The ACL user; nil: the default user.
+        public var username: String?
+        /// The password; nil: none is sent. It is in no description, log line, or error.
+        public var password: String? {
+            get { secret?.value }
+            set { secret = newValue.map { Secret($0) } }
+        }
+        /// The database number.
+        public var database = 0
+        /// How long connecting may take, greeting included.
+        public var connectTimeout = Duration.seconds(2)
+        /// How long a silent server is trusted to be alive; also the wait for a subscription.
+        public var requestTimeout = Duration.seconds(1)
+        /// The longest pause between two attempts to connect.
+        public var maxReconnectDelay = Duration.seconds(1)
+
+        private var secret: Secret?
+
+        /// A server at `address`, everything else at its default.
+        public init(address: Address) { self.address = address }
+
+        /// The server of a URL: `valkey://`, `valkeys://` (TLS), `redis://`, `rediss://` or `unix://PATH`.
+        ///
+        /// `valkey://[USER[:PASSWORD]@]HOST[:PORT][/DATABASE]`; `unix://PATH[?db=DATABASE]`.
+        ///
+        /// - Throws: `LockError` with code `invalidArgument`, which does not quote the URL.
+        public init(url: String) throws(LockError) { self = try ValkeyURL(url).configuration }
+
+        /// The server of a node's settings; nil when they name another kind of store.
+        package init?(_ settings: StoreSettings) {
+            switch settings.location {
+            case .tcp(let host, let port, let tls):
+                address = .tcp(host: host, port: port)
+                self.tls = tls
+            case .unixSocket(let path): address = .unixSocket(path: path)
+            case .sqlite: return nil
+            }
+            caFile = settings.caFile
+            username = settings.username
+            secret = settings.password
+            database = settings.database
+            connectTimeout = settings.connectTimeout
+            requestTimeout = settings.requestTimeout
+        }
+    }
+}
+
+extension ValkeyStore.Configuration: CustomStringConvertible, CustomReflectable {
+    /// The address without the password.
+    public var description: String {
+        switch address {
+        case .tcp: "\(tls ? "valkeys" : "valkey")://\(peer)/\(database)"
+        case .unixSocket(let path): "unix://\(path)"
+        }
+    }
+
+    /// Nothing but the description, for `dump` and the like.
+    public var customMirror: Mirror { Mirror(self, children: ["url": description]) }
+
+    /// The server's address, as messages name it.
+    var peer: String {
+        switch address {
+        case .tcp(let host, let port): host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)"
+        case .unixSocket(let path): path
+        }
+    }
+}

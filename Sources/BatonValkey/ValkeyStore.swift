@@ -1,0 +1,224 @@
+// This source file is part of Baton.
+// SPDX-License-Identifier: Apache-2.0
+
+public import BatonCore
+public import BatonLock
+import BatonSystem
+public import Logging
+import NIOCore
+import NIOPosix
+public import ServiceLifecycle
+import Synchronization
+
+/// Locks in a Valkey (or Redis) server.
+///
+/// It is a service: nothing is sent before `run()` is called, and requests wait for a connection no longer than their
+/// timeout. One connection carries all requests, pipelined; a second one is made when somebody listens for
+/// announcements. Both are made again by themselves.
+///
+/// **Timeouts.** A request that is not answered in time fails with `unknownOutcome`; its reply, should it come, is
+/// dropped. A server that leaves a request unanswered for `requestTimeout` is taken to be gone: the connection is closed
+/// and made again. Cancelling a task does not end its request early.
+///
+/// **What it does not guarantee.** A server that fails over to a replica may forget a lock that it granted.
+public final class ValkeyStore: Service {
+    /// How the server is reached. Describes itself without the password.
+    public let configuration: Configuration
+
+    let loop: any EventLoop
+    private let link: NIOLoopBoundBox<CommandLink>
+    private let announcements: NIOLoopBoundBox<Announcements>
+    private let listeners: AsyncStream<Void>
+    private let logger: Logger
+    private let condition = Mutex(Condition())
+
+    /// What others may read at any time.
+    private struct Condition {
+        var isRunning = false
+        var state = StoreState.connecting
+        var warnings: [String] = []
+        var lastTime: (server: Int64, arrival: Instant)?
+    }
+
+    /// A store on the server that `configuration` names.
+    public init(_ configuration: Configuration, logger: Logger = Logger(label: "baton.valkey")) {
+        self.configuration = configuration
+        var logger = logger
+        logger[metadataKey: "store"] = "\(configuration)"
+        self.logger = logger
+        let loop = MultiThreadedEventLoopGroup.singleton.next()
+        self.loop = loop
+        let (listeners, wanted) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
+        self.listeners = listeners
+        let reason = LockError(.unreachable, "not connected to \(configuration.peer) yet; is the store's run() running?")
+        link = .makeBoxSendingValue(CommandLink(loop: loop, reason: reason), eventLoop: loop)
+        announcements = .makeBoxSendingValue(
+            Announcements(loop: loop, logger: logger, wanted: wanted), eventLoop: loop)
+    }
+
+    /// A store on the server of a URL (see ``Configuration/init(url:)``).
+    ///
+    /// - Throws: `LockError` with code `invalidArgument`, which does not quote the URL.
+    public convenience init(url: String, logger: Logger = Logger(label: "baton.valkey")) throws(LockError) {
+        self.init(try Configuration(url: url), logger: logger)
+    }
+
+    /// Whether the store can be asked; for `status`.
+    package var state: StoreState { condition.withLock { $0.state } }
+
+    /// What an operator should know about the server, as of the last connect.
+    package var warnings: [String] { condition.withLock { $0.warnings } }
+
+    /// Keeps the store connected. Returns when the task is cancelled, or at a graceful shutdown; the store is closed then.
+    ///
+    /// - Throws: `LockError` when it was called before. A server that cannot be reached is not an error.
+    public func run() async throws {
+        let isSecond = condition.withLock { condition in
+            defer { condition.isRunning = true }
+            return condition.isRunning
+        }
+        if isSecond { throw LockError(.invalidArgument, "run() of a store is called once") }
+        await cancelWhenGracefulShutdown {
+            await withTaskGroup(of: Void.self) { group in
+                group.addTask { await self.keepConnected() }
+                group.addTask { await self.keepSubscribed() }
+            }
+        }
+        try? await loop.submit {  // the closure cannot fail
+            self.link.value.close()
+            self.announcements.value.down()
+        }.get()
+    }
+
+    // MARK: The two connections
+
+    private func keepConnected() async {
+        await reconnecting { (connector) async throws(LockError) -> Connection in
+            let (connection, greeting) = try await connector.connect()
+            self.heard(serverTime: greeting.serverTime)
+            self.becameConnected(greeting)
+            self.loop.execute { self.link.value.up(connection.handler.value) }
+            return connection
+        } ended: { reason in
+            self.becameUnreachable(reason)
+            self.loop.execute { self.link.value.down(reason) }
+        }
+    }
+
+    private func keepSubscribed() async {
+        for await _ in listeners { break }
+        await reconnecting { (connector) async throws(LockError) -> Connection in
+            let (connection, _) = try await connector.connect()
+            self.loop.execute { self.announcements.value.up(connection.handler.value) }
+            return connection
+        } ended: { _ in
+            self.loop.execute { self.announcements.value.down() }
+        }
+    }
+
+    /// Connects, waits for the end of the connection, pauses, and so on, until the task is cancelled.
+    private func reconnecting(
+        _ connect: (Connector) async throws(LockError) -> Connection, ended: (LockError) -> Void
+    ) async {
+        let connector = Connector(configuration: configuration, loop: loop)
+        var backoff = Backoff(longest: configuration.maxReconnectDelay)
+        while !Task.isCancelled {
+            let reason: LockError
+            do throws(LockError) {
+                let connection = try await connect(connector)
+                backoff.reset()
+                reason = await connection.closed()
+            } catch {
+                reason = error
+            }
+            if Task.isCancelled { return }
+            ended(reason)
+            try? await Task.sleep(for: backoff.pause(chance: .random(in: 0...1)))  // cancelled: the loop ends
+        }
+    }
+
+    private func becameConnected(_ greeting: Greeting) {
+        condition.withLock { condition in
+            condition.state = .connected
+            condition.warnings = greeting.warnings
+        }
+        logger.info("connected to the store")
+        for warning in greeting.warnings { logger.warning("\(warning)") }
+    }
+
+    private func becameUnreachable(_ reason: LockError) {
+        let before = condition.withLock { condition in
+            defer { condition.state = .unreachable(reason.message) }
+            return condition.state
+        }
+        // Once per reason: it is being tried again every second.
+        if before == .unreachable(reason.message) { return }
+        logger.warning("the store cannot be reached", metadata: ["reason": "\(reason.message)"])
+    }
+
+    // MARK: Requests
+
+    /// Sends commands that travel together, and returns their replies.
+    func send(_ commands: [[Bytes]], until deadline: NIODeadline) async throws(LockError) -> [Reply] {
+        let commands = try Commands(commands)
+        return try await withCheckedContinuation { continuation in
+            loop.execute { [link] in
+                link.value.submit(Transmission(commands, deadline: deadline, continuation: continuation))
+            }
+        }.get()
+    }
+
+    /// Remembers what the server's clock said.
+    func heard(serverTime: Int64) {
+        // The arrival was a little earlier: the estimate errs towards a server time that is too early.
+        let arrival = BootClock.now()
+        condition.withLock { $0.lastTime = (serverTime, arrival) }
+    }
+
+    /// The server's time now, in microseconds, not later than it really is; nil before the first reply.
+    public func serverTime() -> Int64? {
+        guard let last = condition.withLock({ $0.lastTime }) else { return nil }
+        return last.server + (BootClock.now() - last.arrival).nanoseconds / 1000
+    }
+
+    /// Runs `body` while announcements of this lock ring the bell.
+    public func withAnnouncements<Result: Sendable>(
+        of keys: LockKeys, _ body: @Sendable (Doorbell) async throws -> Result
+    ) async throws -> Result {
+        let bell = Doorbell()
+        let patience = TimeAmount(configuration.requestTimeout)
+        await withCheckedContinuation { ready in
+            loop.execute { [announcements] in
+                announcements.value.listen(on: keys.lock, bell, patience: patience, ready: ready)
+            }
+        }
+        defer {
+            loop.execute { [announcements] in announcements.value.ignore(bell, on: keys.lock) }
+        }
+        return try await body(bell)
+    }
+}
+
+/// Runs `body` with a connected store, and closes the store afterwards.
+///
+/// - Throws: what `body` throws, or `LockError` with code `invalidArgument` for a URL that is none.
+public func withValkeyStore<Result: Sendable>(
+    url: String, logger: Logger = Logger(label: "baton.valkey"), _ body: (ValkeyStore) async throws -> Result
+) async throws -> Result {
+    try await withValkeyStore(ValkeyStore.Configuration(url: url), logger: logger, body)
+}
+
+/// Runs `body` with a connected store, and closes the store afterwards.
+///
+/// - Throws: what `body` throws.
+public func withValkeyStore<Result: Sendable>(
+    _ configuration: ValkeyStore.Configuration, logger: Logger = Logger(label: "baton.valkey"),
+    _ body: (ValkeyStore) async throws -> Result
+) async throws -> Result {
+    let store = ValkeyStore(configuration, logger: logger)
+    return try await withThrowingTaskGroup(of: Void.self) { group in
+        group.addTask { try await store.run() }
+        defer { group.cancelAll() }
+        return try await body(store)
+    }
+}
