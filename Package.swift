@@ -90,7 +90,12 @@ let package = Package(
             linkerSettings: [.unsafeFlags(["-static-executable"])]),
 
         .testTarget(name: "BatonCoreTests", dependencies: ["BatonCore"]),
-        .testTarget(name: "BatonLockTests", dependencies: ["BatonLock", "BatonValkey", "BatonSQLite", "BatonSystem"]),
+        .target(
+            name: "BatonTestSupport", dependencies: ["BatonCore", "BatonSystem", "BatonValkey"],
+            path: "Tests/BatonTestSupport"),
+        .testTarget(
+            name: "BatonLockTests",
+            dependencies: ["BatonLock", "BatonValkey", "BatonSQLite", "BatonSystem", "BatonTestSupport"]),
         .testTarget(name: "BatonConfigTests", dependencies: ["BatonConfig"]),
         .testTarget(
             name: "ControlTests",
@@ -104,7 +109,7 @@ let package = Package(
             name: "notify-probe",
             dependencies: ["BatonDaemon", .product(name: "Logging", package: "swift-log")], path: "Tests/NotifyProbe"),
         .testTarget(name: "KeeperTests", dependencies: ["BatonCore", "BatonSystem"]),
-        .testTarget(name: "FleetTests", dependencies: ["BatonCore", "BatonSystem"]),
+        .testTarget(name: "FleetTests", dependencies: ["BatonCore", "BatonSystem", "BatonTestSupport"]),
         .executableTarget(name: "test-workload", path: "Tests/TestWorkload"),
     ]
 )

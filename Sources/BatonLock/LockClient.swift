@@ -90,7 +90,7 @@ package struct LockClient: Sendable {
         var request = RenewRequest(keys: keys, token: token, change: change)
         request.successor = successor
         request.guarding = policy.guarding
-        request.fence = fence
+        request.fence = fence ?? 0
         request.holder = holder
         let sentAt = BootClock.now()
         if let deadline, let serverNow = store.serverTime() {

@@ -52,6 +52,20 @@ package enum Files {
         if durable { try syncFolder(of: path) }
     }
 
+    /// Makes a folder with those above it; one that is there is fine, if it is a folder.
+    package static func makeFolder(_ path: String, mode: UInt32) throws(SystemError) {
+        if mkdir(path, mode) == 0 { return }
+        if errno == ENOENT, let slash = path.lastIndex(of: "/"), slash != path.startIndex {
+            try makeFolder(String(path[..<slash]), mode: 0o755)
+            try succeeded(mkdir(path, mode), "mkdir \(path)")
+            return
+        }
+        let reason = errno
+        var info = stat()
+        if reason == EEXIST, stat(path, &info) == 0, info.st_mode & S_IFMT == S_IFDIR { return }
+        throw SystemError(errno: reason == EEXIST ? ENOTDIR : reason, operation: "mkdir \(path)")
+    }
+
     private static func writeAll(_ file: Int32, _ contents: Bytes, _ path: String) throws(SystemError) {
         var written = 0
         while written < contents.count {

@@ -38,6 +38,53 @@ struct Batond: AsyncParsableCommand {
     }
 
     private func start() async throws -> Int32 {
-        fatalError()
+        let loader = ConfigLoader()
+        let overrides = NodeOverrides(name: node, logLevel: logLevel, stateDirectory: stateDir)
+        let node = loader.loadNode(path: config, overrides: overrides)
+        guard node.errors.isEmpty else {
+            for problem in node.errors { say("\(problem)") }
+            return Exit.configuration
+        }
+        let jobs = loader.loadJobs(node)
+        for problem in node.warnings + jobs.warnings { say("warning: \(problem)") }
+        if check { return report(jobs) }
+
+        let level = Logger.Level(rawValue: node.settings.logLevel) ?? .info
+        let isJournal = getenv("JOURNAL_STREAM") != nil
+        LoggingSystem.bootstrap { _ in LineLogHandler(level: level, journal: isJournal) }
+        let logger = Logger(label: "batond")
+        for problem in jobs.errors { logger.error("\(problem)") }
+        do {
+            let directories = Daemon.Directories(runtime: runtimeDir, state: stateDir)
+            let daemon = try Daemon(node: node.settings, jobs: jobs.jobs, directories: directories, logger: logger)
+            try await daemon.run()
+            return Exit.success
+        } catch let error as StartError {
+            say("\(error)")
+            return Exit.configuration
+        } catch {
+            logger.critical("ended by an error", metadata: ["reason": "\(error)"])
+            return Exit.failure
+        }
+    }
+
+    private func report(_ jobs: LoadedJobs) -> Int32 {
+        for problem in jobs.errors { say("\(problem)") }
+        for file in jobs.ignored { say("ignored: \(file.path): \(file.reason)") }
+        if !jobs.errors.isEmpty { return Exit.configuration }
+        print("\(config): fine, with \(jobs.jobs.count) job\(jobs.jobs.count == 1 ? "" : "s")")
+        return Exit.success
+    }
+
+    private func say(_ text: String) {
+        let line = Array("batond: \(text)\n".utf8)
+        _ = line.withUnsafeBytes { write(STDERR_FILENO, $0.baseAddress, $0.count) }
+    }
+
+    private enum Exit {
+        static let success: Int32 = 0
+        static let failure: Int32 = 1
+        /// EX_CONFIG: systemd does not start it again before somebody looked.
+        static let configuration: Int32 = 78
     }
 }

@@ -126,8 +126,8 @@ public struct RenewRequest: Equatable, Sendable {
     public var guarding: AcquireRequest.Guarding?
     /// Adoption (rule N3): the token that replaces `token`, with the holder record that goes with it.
     public var successor: Successor?
-    /// The holder's fence: a lock that is put back raises the store's last fence to it.
-    public var fence: Int64?
+    /// The holder's fence, 0 when it has none: a store that remembers a smaller one learns it again (rule S7).
+    public var fence: Int64
     /// The holder record that is put back with a vanished lock.
     public var holder: Bytes?
 
@@ -161,7 +161,7 @@ public struct RenewRequest: Equatable, Sendable {
         notAfter = nil
         guarding = nil
         successor = nil
-        fence = nil
+        fence = 0
         holder = nil
     }
 }

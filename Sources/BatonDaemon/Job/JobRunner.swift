@@ -86,7 +86,8 @@ final class JobRunner: Sendable {
         defer { context.pulse.forget(loopName) }
         await withDiscardingTaskGroup { group in
             var shell = JobShell(runner: self, competition: competition)
-            group.addTask { await shell.alarm.run { self.send(.woke) } }
+            let alarm = shell.alarm
+            group.addTask { await alarm.run { self.send(.woke) } }
             group.addTask {
                 while !Task.isCancelled {
                     await marks.wait(until: Instant(nanoseconds: .max))

@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 package import BatonConfig
-import BatonCore
+package import BatonCore
 import BatonLock
 import BatonSystem
 package import Logging

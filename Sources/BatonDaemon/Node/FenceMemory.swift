@@ -21,7 +21,7 @@ final class FenceMemory: Sendable {
     /// The largest fence known; 0 when none is.
     func largest(of job: String) -> Int64 {
         if let fence = known.withLock({ $0[job] }) { return fence }
-        let bytes = (try? Files.read("\(folder)/\(job)", limit: 64)) ?? []  // no file yet, or nothing of use in it
+        let bytes = ((try? Files.read("\(folder)/\(job)", limit: 64)) ?? nil) ?? []  // no file yet, or nothing of use
         let fence = Int64(String(decoding: bytes, as: UTF8.self)) ?? 0
         return known.withLock { known in
             known[job] = max(fence, known[job] ?? 0)
@@ -34,7 +34,7 @@ final class FenceMemory: Sendable {
         guard fence > largest(of: job) else { return }
         known.withLock { $0[job] = max(fence, $0[job] ?? 0) }
         do {
-            try Files.write(Bytes("\(fence)".utf8), to: "\(folder)/\(job)", mode: 0o600)
+            try Files.write("\(folder)/\(job)", Bytes("\(fence)".utf8))
         } catch {
             // The fence is still known to the store and to the other nodes.
             logger.warning("fence not written to disk", metadata: ["job": "\(job)", "reason": "\(error)"])

@@ -10,7 +10,7 @@ package struct StartError: Error, Sendable, CustomStringConvertible {
     package init(_ description: String) { self.description = description }
 
     /// Runs `body`, and says in front of its error what it was about.
-    static func wrapping<Value>(_ what: String, _ body: () throws -> Value) throws(StartError) -> Value {
+    package static func wrapping<Value>(_ what: String, _ body: () throws -> Value) throws(StartError) -> Value {
         do { return try body() } catch { throw StartError("\(what): \(error)") }
     }
 }

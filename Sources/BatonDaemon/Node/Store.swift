@@ -6,7 +6,6 @@ import BatonLock
 import BatonSQLite
 import BatonValkey
 import Logging
-import ServiceLifecycle
 
 /// The store that the node is configured for: which one, and what it needs to run.
 struct Store: Sendable {
@@ -20,12 +19,12 @@ struct Store: Sendable {
 
     init(_ settings: StoreSettings, logger: Logger) throws(StartError) {
         url = settings.url
-        switch settings.location {
-        case .sqlite(let path):
+        if let configuration = ValkeyStore.Configuration(settings) {
+            kind = .valkey(ValkeyStore(configuration, logger: logger))
+        } else if case .sqlite(let path) = settings.location {
             kind = .sqlite(SQLiteStore(path: path, maxLockTimeout: settings.maxLockTimeout))
-        case .tcp, .unixSocket:
-            kind = .valkey(
-                try StartError.wrapping("the store \(url)") { try ValkeyStore(settings: settings, logger: logger) })
+        } else {
+            throw StartError("the store \(url): this version has no store of that kind")
         }
     }
 
@@ -43,11 +42,21 @@ struct Store: Sendable {
         }
     }
 
+    /// What an operator should know of the server.
+    var warnings: [String] {
+        switch kind {
+        case .valkey(let store): store.warnings
+        case .sqlite: []
+        }
+    }
+
     /// Keeps the connections until cancelled.
     func run() async throws {
         switch kind {
         case .valkey(let store): try await store.run()
-        case .sqlite(let store): try await store.run()
+        case .sqlite(let store):
+            try? await Task.sleep(for: .seconds(Int64(1) << 32))  // it needs no loop of its own, only an orderly end
+            await store.close()
         }
     }
 }

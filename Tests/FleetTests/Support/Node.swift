@@ -3,7 +3,7 @@
 
 import BatonCore
 import BatonSystem
-import BatonTestSupport
+@testable import BatonTestSupport
 import Foundation
 import Synchronization
 import Testing
