@@ -85,7 +85,6 @@ func withFleet(
         await fleet.cleanUp()
         throw error
     }
-    if Test.current.map({ _ in false }) ?? false { fleet.showLogs() }
     await fleet.cleanUp()
 }
 

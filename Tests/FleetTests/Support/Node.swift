@@ -96,13 +96,13 @@ final class Node: Sendable {
     }
 
     func status() async throws -> StatusReport {
-        let (code, output, errors) = try await run(Binary.batonctl, ["--socket", socket, "status", "--json"])
+        let (code, output, errors) = try await batonctl("status", "--json")
         guard code == 0 else { throw TestFailure("batonctl status on \(name): \(code) \(errors)") }
         return try JSONDecoder().decode(StatusReport.self, from: Data(output.utf8))
     }
 
     func batonctl(_ arguments: String...) async throws -> (code: Int32, output: String, errors: String) {
-        try await run(Binary.batonctl, ["--socket", socket] + arguments)
+        try await run(Binary.batonctl, arguments + ["--socket", socket])
     }
 
     /// Waits until `status` says so.
