@@ -1,0 +1,40 @@
+// This source file is part of Baton.
+// SPDX-License-Identifier: Apache-2.0
+
+/// What nodes, jobs and prefixes may be called.
+package enum Names {
+    /// Why a job cannot be called so; nil when it can.
+    package static func problem(ofJob name: String) -> String? {
+        let bytes = Array(name.utf8)
+        let isValid = bytes.enumerated().allSatisfy { index, byte in
+            switch byte {
+            case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "0")...UInt8(ascii: "9"): return true
+            case UInt8(ascii: "."), UInt8(ascii: "_"), UInt8(ascii: "-"): return index > 0
+            default: return false
+            }
+        }
+        if isValid, (1...63).contains(bytes.count) { return nil }
+        return """
+            '\(name)' cannot be a job's name; wanted 1 to 63 of a-z 0-9 . _ - with a letter or digit first
+            """
+    }
+
+    static func problem(ofNode name: String) -> String? {
+        if (1...64).contains(name.utf8.count), name.utf8.allSatisfy(isPlain) { return nil }
+        return "'\(name)' cannot be a node's name; wanted 1 to 64 letters, digits and . _ -"
+    }
+
+    static func problem(ofPrefix name: String) -> String? {
+        if (1...64).contains(name.utf8.count), name.utf8.allSatisfy(isPlain) { return nil }
+        return "'\(name)' cannot be a prefix; wanted 1 to 64 letters, digits and . _ -"
+    }
+
+    private static func isPlain(_ byte: UInt8) -> Bool {
+        switch byte {
+        case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+            UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "."), UInt8(ascii: "_"), UInt8(ascii: "-"):
+            return true
+        default: return false
+        }
+    }
+}

@@ -1,0 +1,145 @@
+// This source file is part of Baton.
+// SPDX-License-Identifier: Apache-2.0
+
+/// Reads the keys of one table: records every problem, and knows which keys nobody asked for.
+struct TableReader {
+    private let node: ConfigNode
+    private var left: [String: ConfigNode]
+    private var asked: Set<String> = []
+    private let log: ProblemLog
+
+    /// `node` is a table; anything else reads as an empty one.
+    init(_ node: ConfigNode, _ log: ProblemLog) {
+        self.node = node
+        self.log = log
+        if case .table(let values) = node.value { left = values } else { left = [:] }
+    }
+
+    /// Whether a key is there that was not asked for.
+    func has(_ key: String) -> Bool { left[key] != nil }
+
+    /// The value of a key, whatever it is.
+    mutating func value(_ key: String) -> ConfigNode? {
+        asked.insert(key)
+        return left.removeValue(forKey: key)
+    }
+
+    mutating func string(_ key: String) -> (text: String, node: ConfigNode)? {
+        guard let node = value(key) else { return nil }
+        guard case .string(let text) = node.value else { return wrong(node, "a string") }
+        return (text, node)
+    }
+
+    mutating func integer(_ key: String) -> (number: Int64, node: ConfigNode)? {
+        guard let node = value(key) else { return nil }
+        guard case .integer(let number) = node.value else { return wrong(node, "an integer") }
+        return (number, node)
+    }
+
+    mutating func boolean(_ key: String) -> Bool? {
+        guard let node = value(key) else { return nil }
+        guard case .boolean(let flag) = node.value else { return wrong(node, "true or false") }
+        return flag
+    }
+
+    mutating func duration(_ key: String) -> (duration: Duration, node: ConfigNode)? {
+        guard let node = value(key) else { return nil }
+        guard case .string(let text) = node.value else {
+            return wrong(node, "a duration in quotes, such as \"30s\"")
+        }
+        do {
+            return (try DurationText.parse(text), node)
+        } catch {
+            log.add(node.problem(error.reason))
+            return nil
+        }
+    }
+
+    mutating func strings(_ key: String) -> (texts: [String], node: ConfigNode)? {
+        guard let node = value(key) else { return nil }
+        guard case .array(let elements) = node.value else { return wrong(node, "an array of strings") }
+        var texts: [String] = []
+        for (index, element) in elements.enumerated() {
+            guard case .string(let text) = element.value else {
+                log.add(node.problem("element \(index + 1) is \(element.found); wanted a string"))
+                return nil
+            }
+            texts.append(text)
+        }
+        return (texts, node)
+    }
+
+    mutating func stringTable(_ key: String) -> [String: (text: String, node: ConfigNode)]? {
+        guard let node = value(key) else { return nil }
+        guard case .table(let values) = node.value else { return wrong(node, "a table of strings") }
+        var result: [String: (String, ConfigNode)] = [:]
+        for (name, value) in values {
+            if case .string(let text) = value.value {
+                result[name] = (text, value)
+            } else {
+                log.add(value.problem("is \(value.found); wanted a string"))
+            }
+        }
+        return result
+    }
+
+    /// Reads a table within this one. What it does not ask for is recorded as unknown.
+    mutating func table(_ key: String, planned: [String] = [], _ body: (inout TableReader) -> Void) {
+        guard let node = value(key) else { return }
+        guard case .table = node.value else { return log.add(node.problem("is \(node.found); wanted a table, [\(key)]")) }
+        var reader = TableReader(node, log)
+        body(&reader)
+        reader.finish(planned: planned)
+    }
+
+    /// Records the keys that nobody asked for.
+    func finish(planned: [String]) {
+        for (key, node) in left.sorted(by: { $0.key < $1.key }) {
+            if planned.contains(key) {
+                log.add(node.problem("is not supported by this version of Baton yet"))
+            } else {
+                var message = "unknown key '\(key)'"
+                if let near = Spelling.nearest(to: key, among: asked.union(planned)) {
+                    message += "; did you mean '\(near)'?"
+                }
+                log.add(node.problem(message))
+            }
+        }
+    }
+
+    /// Records a problem of a value.
+    func reject(_ node: ConfigNode, _ message: String) {
+        log.add(node.problem(message))
+    }
+
+    /// Records a problem of this table as a whole.
+    func reject(_ message: String) {
+        log.add(node.problem(message))
+    }
+
+    /// Records a doubt.
+    func warn(_ node: ConfigNode, _ message: String) {
+        log.add(node.problem(message, severity: .warning))
+    }
+
+    private func wrong<Value>(_ node: ConfigNode, _ wanted: String) -> Value? {
+        log.add(node.problem("is \(node.found); wanted \(wanted)"))
+        return nil
+    }
+}
+
+/// Gathers the problems of one file: all of them, not just the first.
+final class ProblemLog {
+    private(set) var problems: [ConfigProblem] = []
+
+    var hasErrors: Bool { problems.contains { $0.severity == .error } }
+    var errors: [ConfigProblem] { problems.filter { $0.severity == .error } }
+    var warnings: [ConfigProblem] { problems.filter { $0.severity == .warning } }
+
+    func add(_ problem: ConfigProblem) { problems.append(problem) }
+
+    /// In the order of the text, as a compiler lists them.
+    func sort() {
+        problems.sort { ($0.file, $0.line ?? 0, $0.key ?? "") < ($1.file, $1.line ?? 0, $1.key ?? "") }
+    }
+}
