@@ -19,12 +19,12 @@ struct Workload {
     mutating func start(
         _ spec: LaunchSpec, cgroup: Cgroup?, oom: OOMScore, pipes: (out: Int32, err: Int32)
     ) throws(StartFailure) {
-        var procs: Int32 = -1
+        var folder: Int32 = -1
         if let cgroup {
-            procs = open(cgroup.path + "/cgroup.procs", O_WRONLY | O_CLOEXEC)
-            if procs < 0 { throw StartFailure(step: .cgroup, errno: errno) }
+            folder = open(cgroup.path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+            if folder < 0 { throw StartFailure(step: .cgroup, errno: errno) }
         }
-        defer { if procs >= 0 { close(procs) } }
+        defer { if folder >= 0 { close(folder) } }
 
         let arguments = CStrings(spec.arguments)
         let environment = CStrings(spec.environment)
@@ -40,7 +40,7 @@ struct Workload {
         if case .file = spec.output { prepared.output_path = UnsafePointer(paths.pointers[1]) }
         prepared.stdout_fd = pipes.out
         prepared.stderr_fd = pipes.err
-        prepared.cgroup_procs_fd = procs
+        prepared.cgroup_fd = folder
         if let identity = spec.identity {
             prepared.has_identity = 1
             prepared.uid = identity.uid

@@ -42,7 +42,7 @@ struct clinux_workload {
     const char *output_path;  // NULL: the two descriptors below
     int stdout_fd;
     int stderr_fd;
-    int cgroup_procs_fd;  // the run's cgroup.procs, or -1
+    int cgroup_fd;  // the run's cgroup directory, or -1
     int has_identity;
     uid_t uid;
     gid_t gid;
