@@ -69,7 +69,7 @@ package enum Files {
     private static func writeAll(_ file: Int32, _ contents: Bytes, _ path: String) throws(SystemError) {
         var written = 0
         while written < contents.count {
-            let count = contents.withUnsafeBytes { Glibc.write(file, $0.baseAddress?.advanced(by: written), $0.count - written) }
+            let count = contents[written...].withUnsafeBytes { Glibc.write(file, $0.baseAddress, $0.count) }
             if count < 0 && errno == EINTR { continue }
             if count < 0 { throw SystemError(errno: errno, operation: "write \(path)") }
             written += count

@@ -58,7 +58,7 @@ package final class KeeperLink: Sendable {
         Glibc.close(pair[1])
         do throws(SystemError) {
             try checked(pid, "spawn \(path)")
-            try reapWhenEnded(pid, reactor)
+            try ChildReaper.start(pid, reactor)
             return try KeeperLink(socket: pair[0], reactor: reactor, isOurChild: true)
         } catch {
             Glibc.close(pair[0])
@@ -201,7 +201,7 @@ package final class KeeperLink: Sendable {
     private func watchProcess(_ hello: KeeperReport.Hello) {
         if !isOurChild, let guardian = try? PidFd(of: hello.guardian), guardian.reap() == nil {
             // After a re-exec the guard is our child without our having started it; of another's child we learn nothing.
-            try? Self.reapWhenEnded(hello.guardian, reactor)
+            try? ChildReaper.start(hello.guardian, reactor)
         }
         guard state.withLock({ $0.process == nil }), let process = try? PidFd(of: hello.keeper) else { return }
         // The pid is the keeper's as long as the keeper holds its end of the connection: after an end, it may not be.
@@ -227,34 +227,5 @@ package final class KeeperLink: Sendable {
             return (state.processWatch, state.process)
         }
         if let watch { reactor.forget(watch) { _ = process } }
-    }
-
-    /// Keeps a child from staying a zombie, whether or not anybody still listens.
-    private static func reapWhenEnded(_ pid: Int32, _ reactor: Reactor) throws(SystemError) {
-        try ChildReaper(process: try PidFd(of: pid), reactor: reactor).start()
-    }
-}
-
-/// Waits for one child, whoever is interested in it.
-private final class ChildReaper: Sendable {
-    private let process: PidFd
-    private let reactor: Reactor
-    private let watch = Mutex<Reactor.Watch?>(nil)
-
-    init(process: PidFd, reactor: Reactor) {
-        self.process = process
-        self.reactor = reactor
-    }
-
-    func start() throws(SystemError) {
-        let started = try reactor.watch(process.descriptor) { _ in self.ended() }
-        watch.withLock { $0 = started }
-    }
-
-    private func ended() {
-        process.reap()
-        // Not there yet when the child was quicker than `start`: the descriptor is still ready, so this is called again.
-        guard let watch = watch.withLock({ $0 }) else { return }
-        reactor.forget(watch) { _ = self }
     }
 }

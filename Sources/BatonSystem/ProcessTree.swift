@@ -86,7 +86,9 @@ package enum ProcessTree {
             let line = buffer[..<count]
             guard let close = line.lastIndex(of: UInt8(ascii: ")")) else { return nil }
             let fields = line[(close + 1)...].split(separator: UInt8(ascii: " "))
-            guard fields.count > 19, let parent = number(fields[1]), let started = number(fields[19]) else { return nil }
+            guard fields.count > 19, let parent = number(fields[1]), let started = number(fields[19]) else {
+                return nil
+            }
             let state = fields[0].first
             return Process(
                 pid: pid, parent: pid_t(truncatingIfNeeded: parent), started: started,

@@ -46,6 +46,20 @@ private func runningKeeper() -> Machine {
         #expect(machine.handle(.treeEmpty, at: at(1007)) == [.writeStatus(end), .report(.ended(end))])
     }
 
+    @Test(arguments: [KeeperMachine.Event.woke, .extended(deadline: at(9000)), .stopRequested])
+    func keeperThatWakesAfterTheDeadlineKillsAtOnce(event: KeeperMachine.Event) {
+        var machine = runningKeeper()
+        #expect(machine.handle(event, at: at(1500)) == [.killTree, .wake(at: at(1505))])
+        #expect(machine.deadline == at(1000))
+    }
+
+    @Test func daemonThatComesWhileTheRestIsKilledHearsOfNoPid() {
+        var machine = runningKeeper()
+        _ = machine.handle(.mainExited(.code(0)), at: at(100))
+        #expect(
+            machine.handle(.connected, at: at(101)) == [.greet(phase: .clearing, deadline: at(1000), workload: nil)])
+    }
+
     @Test func extendedLeaseMovesBothMoments() {
         var machine = runningKeeper()
         #expect(machine.handle(.extended(deadline: at(2000)), at: at(500)) == [.wake(at: at(1800))])

@@ -50,30 +50,38 @@ import Testing
 
     @Test func journalGetsLinesWithTheirFields() async throws {
         try await withJournal { path, receive in
-            try await withRun("echo hello; echo; printf 'oh no' >&2", configure: {
-                $0.output = .journal
-                $0.journalSocket = path
-                $0.fence = 42
-                $0.node = "web-1"
-            }) { run in
+            try await withRun(
+                "echo hello; echo; printf 'oh no' >&2",
+                configure: {
+                    $0.output = .journal
+                    $0.journalSocket = path
+                    $0.fence = 42
+                    $0.node = "web-1"
+                }
+            ) { run in
                 _ = run.go(for: .seconds(10))
                 _ = try await run.end()
                 let entries = receive().sorted()
-                let common = "SYSLOG_IDENTIFIER=job\nBATON_JOB=job\nBATON_RUN_ID=\(run.spec.runID)\nBATON_FENCE=42\nBATON_NODE=web-1\n"
-                #expect(entries == [
-                    "PRIORITY=3\n\(common)BATON_STREAM=stderr\nMESSAGE=oh no\n",
-                    "PRIORITY=6\n\(common)BATON_STREAM=stdout\nMESSAGE=hello\n",
-                ])
+                let common =
+                    "SYSLOG_IDENTIFIER=job\nBATON_JOB=job\nBATON_RUN_ID=\(run.spec.runID)\nBATON_FENCE=42\nBATON_NODE=web-1\n"
+                #expect(
+                    entries == [
+                        "PRIORITY=3\n\(common)BATON_STREAM=stderr\nMESSAGE=oh no\n",
+                        "PRIORITY=6\n\(common)BATON_STREAM=stdout\nMESSAGE=hello\n",
+                    ])
             }
         }
     }
 
     @Test func journalThatTakesNothingHoldsNothingUp() async throws {
         try await withJournal { path, receive in
-            try await withRun("seq 1 20000; head -c 30000 /dev/zero | tr '\\0' x; echo", configure: {
-                $0.output = .journal
-                $0.journalSocket = path
-            }) { run in
+            try await withRun(
+                "seq 1 20000; head -c 30000 /dev/zero | tr '\\0' x; echo",
+                configure: {
+                    $0.output = .journal
+                    $0.journalSocket = path
+                }
+            ) { run in
                 let before = run.go(for: .seconds(10))
                 let end = try await run.end()
                 #expect(end.exit == .code(0))
@@ -97,7 +105,9 @@ import Testing
         address.sun_family = sa_family_t(AF_UNIX)
         withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: path.utf8) }
         let bound = withUnsafePointer(to: &address) {
-            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { bind(fd, $0, socklen_t(MemoryLayout<sockaddr_un>.size)) }
+            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                bind(fd, $0, socklen_t(MemoryLayout<sockaddr_un>.size))
+            }
         }
         try #require(bound == 0)
         try await body(path) {

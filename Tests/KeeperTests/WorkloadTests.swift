@@ -11,7 +11,9 @@ import Testing
     @Test func missingProgramIsAStartThatFailed() async throws {
         try await withRun("", configure: { $0.arguments = ["/nonexistent/program"] }) { run in
             _ = run.go(for: .seconds(5))
-            let failed = try await run.report { if case .startFailed(let step, let errno) = $0 { [Int32(step.rawValue), errno] } else { nil } }
+            let failed = try await run.report {
+                if case .startFailed(let step, let errno) = $0 { [Int32(step.rawValue), errno] } else { nil }
+            }
             #expect(failed == [Int32(StartStep.exec.rawValue), ENOENT])
             let end = try await run.end()
             #expect(end.reason == .startFailed(step: .exec, errno: ENOENT))
@@ -25,10 +27,13 @@ import Testing
             let end = try await run.end()
             #expect(end.exit == .code(0))
         }
-        try await withRun("", configure: {
-            $0.arguments = ["passwd"]
-            $0.environment = ["PATH=/nonexistent:/etc:/usr/share"]
-        }) { run in
+        try await withRun(
+            "",
+            configure: {
+                $0.arguments = ["passwd"]
+                $0.environment = ["PATH=/nonexistent:/etc:/usr/share"]
+            }
+        ) { run in
             _ = run.go(for: .seconds(5))
             // There is one, in /etc, and it can't be executed: that says more than "not found".
             let end = try await run.end()
@@ -67,10 +72,13 @@ import Testing
     }
 
     @Test func environmentIsAsGivenAndNothingElse() async throws {
-        try await withRun("", configure: {
-            $0.arguments = ["/usr/bin/env"]
-            $0.environment = ["B=2 with spaces", "A=1", "EMPTY="]
-        }) { run in
+        try await withRun(
+            "",
+            configure: {
+                $0.arguments = ["/usr/bin/env"]
+                $0.environment = ["B=2 with spaces", "A=1", "EMPTY="]
+            }
+        ) { run in
             _ = run.go(for: .seconds(5))
             _ = try await run.end()
             #expect(try run.directory.tail() == Bytes("B=2 with spaces\nA=1\nEMPTY=\n".utf8))
@@ -87,11 +95,14 @@ import Testing
             cat /proc/self/cgroup > cgroup.new; mv cgroup.new cgroup
             echo done > done
             """
-        try await withRun(script, configure: {
-            $0.umask = 0o027
-            $0.nice = 5
-            $0.openFiles = LaunchSpec.OpenFiles(soft: 333)
-        }) { run in
+        try await withRun(
+            script,
+            configure: {
+                $0.umask = 0o027
+                $0.nice = 5
+                $0.openFiles = LaunchSpec.OpenFiles(soft: 333)
+            }
+        ) { run in
             _ = run.go(for: .seconds(10))
             let pid = try await run.started()
             _ = try await run.wrote("done")
@@ -116,9 +127,12 @@ import Testing
     }
 
     @Test(.enabled(if: runsAsRoot, "needs root")) func workloadRunsAsItsUser() async throws {
-        try await withRun("id -u > id; id -g >> id; id -G >> id; echo x > f; exec sleep $M", configure: {
-            $0.identity = LaunchSpec.Identity(uid: 65534, gid: 65534, groups: [65534, 100])
-        }) { run in
+        try await withRun(
+            "id -u > id; id -g >> id; id -G >> id; echo x > f; exec sleep $M",
+            configure: {
+                $0.identity = LaunchSpec.Identity(uid: 65534, gid: 65534, groups: [65534, 100])
+            }
+        ) { run in
             _ = run.go(for: .seconds(10))
             _ = try await run.started()
             _ = try await run.wrote("f")
@@ -130,10 +144,13 @@ import Testing
     }
 
     @Test(.enabled(if: runsAsRoot, "needs root")) func outputFileIsOpenedAsTheUser() async throws {
-        try await withRun("echo hello; echo oops >&2", configure: {
-            $0.identity = LaunchSpec.Identity(uid: 65534, gid: 65534, groups: [])
-            $0.output = .file($0.workingDirectory + "/log")
-        }) { run in
+        try await withRun(
+            "echo hello; echo oops >&2",
+            configure: {
+                $0.identity = LaunchSpec.Identity(uid: 65534, gid: 65534, groups: [])
+                $0.output = .file($0.workingDirectory + "/log")
+            }
+        ) { run in
             _ = run.go(for: .seconds(10))
             let end = try await run.end()
             #expect(end.exit == .code(0))
@@ -142,10 +159,13 @@ import Testing
             stat("\(run.scratch)/log", &info)
             #expect(info.st_uid == 65534 && info.st_mode & 0o777 == 0o640)
         }
-        try await withRun("echo hello", configure: {
-            $0.identity = LaunchSpec.Identity(uid: 65534, gid: 65534, groups: [])
-            $0.output = .file("/root/not-allowed")
-        }) { run in
+        try await withRun(
+            "echo hello",
+            configure: {
+                $0.identity = LaunchSpec.Identity(uid: 65534, gid: 65534, groups: [])
+                $0.output = .file("/root/not-allowed")
+            }
+        ) { run in
             _ = run.go(for: .seconds(10))
             let end = try await run.end()
             #expect(end.reason == .startFailed(step: .output, errno: EACCES))
@@ -153,11 +173,14 @@ import Testing
     }
 
     @Test func outputFileIsNeverALink() async throws {
-        try await withRun("echo hello", configure: {
-            let link = $0.workingDirectory + "/log"
-            symlink("/tmp/elsewhere", link)
-            $0.output = .file(link)
-        }) { run in
+        try await withRun(
+            "echo hello",
+            configure: {
+                let link = $0.workingDirectory + "/log"
+                symlink("/tmp/elsewhere", link)
+                $0.output = .file(link)
+            }
+        ) { run in
             _ = run.go(for: .seconds(10))
             let end = try await run.end()
             #expect(end.reason == .startFailed(step: .output, errno: ELOOP))

@@ -6,43 +6,6 @@
 /// It guarantees: nothing is started without a go, nothing is left alone after the deadline, and an end is told only
 /// when every process of the run is gone. It does not guarantee that a process in an uninterruptible system call dies.
 package struct KeeperMachine: Equatable, Sendable {
-    /// What has happened.
-    package enum Event: Equatable, Sendable {
-        /// A daemon connected; it is the one that is obeyed now.
-        case connected
-        /// The connection that is obeyed is gone.
-        case connectionLost
-        case goReceived(deadline: Instant)
-        case extended(deadline: Instant)
-        case stopRequested
-        case killRequested
-        /// The daemon knows of the end.
-        case acknowledged
-        case workloadStarted(pid: Int32)
-        case startFailed(step: StartStep, errno: Int32)
-        /// The main process was reaped.
-        case mainExited(RunEnd.Exit)
-        /// The main process was reaped and nothing else of the run is left.
-        case treeEmpty
-        case guardDied
-        /// The time asked for with `wake` has come.
-        case woke
-    }
-
-    /// What is to be done.
-    package enum Action: Equatable, Sendable {
-        case greet(phase: KeeperPhase, deadline: Instant?, workload: Int32?)
-        case startWorkload
-        case signalWorkload(Int32)
-        /// Kill everything there is of the run, once.
-        case killTree
-        case report(KeeperReport)
-        case writeStatus(RunEnd)
-        case exit
-        /// Replaces the time asked for before.
-        case wake(at: Instant)
-    }
-
     private enum State: Equatable, Sendable {
         case waiting
         case starting(deadline: Instant)
