@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: Apache-2.0
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := build
+.ONESHELL:
+.PHONY: run test build bench fmt check setup install
+
+PREFIX ?= /usr/local
+SYSCONFDIR ?= /etc
+PROGRAMS := batond batonctl baton-keeper
+RELEASE := .build/release
+
+# A node in the foreground, with the example jobs and a store of its own.
+run: build
+	@exec .ci/node
+
+# What CI runs.
+test:
+	@.ci/setup test
+	echo "Building the tests. The first time, this compiles all dependencies: about 8 minutes on 2 cores."
+	swift build --build-tests
+	.ci/check
+	swift test
+
+build: setup
+	@echo "Building $(PROGRAMS) (release). The first time, this compiles all dependencies: about 6 minutes on 2 cores."
+	for program in $(PROGRAMS); do swift build -c release --product $$program; done
+
+setup:
+	@.ci/setup build
+
+bench: build
+	@Benchmarks/run
+
+fmt:
+	@swift format format --in-place --parallel --recursive Package.swift Sources Tests
+
+check:
+	@.ci/check
+
+# After "make build"; needs no network and no compiler. Configuration that is there is kept.
+install:
+	@for program in $(PROGRAMS); do
+	    test -x $(RELEASE)/$$program || { echo "$$program is not built: run \"make build\" first" >&2; exit 1; }
+	done
+	install -D -m 755 -t "$(DESTDIR)$(PREFIX)/bin" $(RELEASE)/batond $(RELEASE)/batonctl
+	install -D -m 755 -t "$(DESTDIR)$(PREFIX)/libexec/baton" $(RELEASE)/baton-keeper
+	install -d -m 755 "$(DESTDIR)$(PREFIX)/lib/systemd/system"
+	sed 's,^ExecStart=/usr/bin/batond,ExecStart=$(PREFIX)/bin/batond,' systemd/batond.service \
+	    >"$(DESTDIR)$(PREFIX)/lib/systemd/system/batond.service"
+	chmod 644 "$(DESTDIR)$(PREFIX)/lib/systemd/system/batond.service"
+	install -d -m 755 "$(DESTDIR)$(SYSCONFDIR)/baton/jobs.d"
+	test -e "$(DESTDIR)$(SYSCONFDIR)/baton/batond.toml" ||
+	    install -m 644 etc/batond.toml "$(DESTDIR)$(SYSCONFDIR)/baton/batond.toml"
+	install -D -m 644 -t "$(DESTDIR)$(PREFIX)/share/doc/baton/examples/jobs.d" etc/jobs.d/*.toml
+	echo "Installed under $(DESTDIR)$(PREFIX). Example jobs: $(PREFIX)/share/doc/baton/examples/jobs.d"
