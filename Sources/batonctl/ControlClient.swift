@@ -71,7 +71,8 @@ struct ControlClient {
     private func failure(_ error: any Error) -> Failure {
         let isTimeout = [.deadlineExceeded, .readTimeout, .connectTimeout].contains(error as? HTTPClientError)
         let reason =
-            isTimeout ? "no answer within \(Self.patience.nanoseconds / 1_000_000_000) seconds" : String(describing: error)
+            isTimeout
+            ? "no answer within \(Self.patience.nanoseconds / 1_000_000_000) seconds" : String(describing: error)
         return Failure(code: .unreachable, message: "batond does not answer on \(socketPath): \(reason)")
     }
 

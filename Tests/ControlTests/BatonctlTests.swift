@@ -145,7 +145,8 @@ import Testing
         try await withServer(FakeBackend(output: output)) { path async throws in
             try await withFolder { folder async throws in
                 let raw = try await run(
-                    "/bin/sh", ["-c", "\"$0\" logs report --socket \"$1\" > \"$2\"", try built("batonctl"), path, folder + "/out"])
+                    "/bin/sh",
+                    ["-c", "\"$0\" logs report --socket \"$1\" > \"$2\"", try built("batonctl"), path, folder + "/out"])
                 #expect(raw.code == 0)
                 #expect(try Data(contentsOf: URL(fileURLWithPath: folder + "/out")) == Data(output))
                 // script(1) gives it a terminal.

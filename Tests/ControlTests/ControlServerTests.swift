@@ -59,7 +59,8 @@ import Testing
         let backend = FakeBackend()
         try await withServer(backend) { path async throws in
             #expect(try await exchange(path, "POST /v1/jobs/report/stop").status == 200)
-            #expect(try await exchange(path, "POST /v1/jobs/report/run").body == "{\"done\":\"run\",\"job\":\"report\"}\n")
+            #expect(
+                try await exchange(path, "POST /v1/jobs/report/run").body == "{\"done\":\"run\",\"job\":\"report\"}\n")
         }
         #expect(backend.performed == ["stop report", "run report"])
     }

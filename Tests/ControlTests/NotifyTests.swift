@@ -8,7 +8,8 @@ import Testing
 /// The test plays systemd: a datagram socket, and a process that is told of it.
 @Suite struct NotifyTests {
     @Test func everyMessageArrivesInOrder() async throws {
-        let messages = try await heard("ready\nstatus 3 jobs: 1 running here\nreloading\nready\nextend 5000000\nstopping\n")
+        let messages = try await heard(
+            "ready\nstatus 3 jobs: 1 running here\nreloading\nready\nextend 5000000\nstopping\n")
         #expect(messages.count == 6)
         #expect(messages.first == "READY=1")
         #expect(messages.dropFirst().first == "STATUS=3 jobs: 1 running here")

@@ -11,7 +11,8 @@ import batonctl
         job.holder = .init(node: "evil\u{1b}]0;owned\u{7}", runID: "r\n1", fence: 1, since: "now\u{202e}")
         job.reason = "line one\nline two"
         let report = StatusReport(
-            node: "n", instance: "i", version: "v", store: .init(url: "u", state: "unreachable: \u{1b}[31m"), jobs: [job],
+            node: "n", instance: "i", version: "v", store: .init(url: "u", state: "unreachable: \u{1b}[31m"),
+            jobs: [job],
             warnings: ["w\r"])
         for text in [StatusTable.text(report), StatusDetail.text(job, in: report, at: 0)] {
             let odd = text.unicodeScalars.filter {
@@ -41,8 +42,10 @@ import batonctl
     }
 
     @Test(arguments: [
-        (#"{"a":1,"b":[],"c":{},"d":[1,{"e":"x,{:\"]"}]}"#,
-            "{\n  \"a\": 1,\n  \"b\": [],\n  \"c\": {},\n  \"d\": [\n    1,\n    {\n      \"e\": \"x,{:\\\"]\"\n    }\n  ]\n}"),
+        (
+            #"{"a":1,"b":[],"c":{},"d":[1,{"e":"x,{:\"]"}]}"#,
+            "{\n  \"a\": 1,\n  \"b\": [],\n  \"c\": {},\n  \"d\": [\n    1,\n    {\n      \"e\": \"x,{:\\\"]\"\n    }\n  ]\n}"
+        ),
         (" [ [ 1763884800123456 , null ] ]\n", "[\n  [\n    1763884800123456,\n    null\n  ]\n]"),
         ("\"\u{9b}\"", "\"\\u009b\""),
         ("[\"[\",2]", "[\n  \"[\",\n  2\n]"),

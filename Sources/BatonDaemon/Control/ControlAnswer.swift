@@ -15,7 +15,8 @@ enum ControlAnswer {
     static func error(_ status: HTTPResponse.Status, _ message: String) -> Response {
         // A struct of one string can always be encoded; if not, the status still says it.
         let body = (try? encode(Failure(error: message))) ?? ByteBuffer()
-        return Response(status: status, headers: [.contentType: "application/json"], body: ResponseBody(byteBuffer: body))
+        return Response(
+            status: status, headers: [.contentType: "application/json"], body: ResponseBody(byteBuffer: body))
     }
 
     /// A value as JSON, its keys sorted so that two answers can be compared.

@@ -61,7 +61,8 @@ struct ControlSocketFile: Equatable, Sendable {
     private func check(_ what: String, _ result: Int32) throws(ControlSocketError) {
         let error = errno
         guard result != 0 else { return }
-        throw ControlSocketError(description: "can't \(what) the control socket \(path): \(String(cString: strerror(error)))")
+        throw ControlSocketError(
+            description: "can't \(what) the control socket \(path): \(String(cString: strerror(error)))")
     }
 
     private static func groupID(_ name: String) -> gid_t? {
