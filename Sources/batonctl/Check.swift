@@ -2,13 +2,43 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import ArgumentParser
+import BatonConfig
+import BatonCore
+import Foundation
 
 /// `batonctl check [PATH…]`
 struct Check: AsyncParsableCommand {
-    static let configuration = CommandConfiguration(abstract: "Check configuration files; no daemon is needed.")
+    static let configuration = CommandConfiguration(
+        abstract: "Check configuration files. No daemon is needed, and nothing is changed.",
+        discussion: """
+            Everything that is wrong is told at once, with file, line and key. A job file is checked with the defaults and \
+            limits of the batond.toml beside its folder. Run it as the user that batond runs as: who may read a file, \
+            and who else can write it, is checked too.
+            """)
 
-    @Argument(help: "batond.toml, a job file, or a folder of job files (default: /etc/baton/batond.toml).")
+    @Argument(
+        help: ArgumentHelp(
+            "A batond.toml (with the jobs that belong to it), a job file, or a folder of job files.",
+            discussion: "Default: \(Self.defaultPath)", valueName: "path"))
     var paths: [String] = []
 
-    func run() async throws {}
+    @OptionGroup var json: JSONOption
+
+    private static let defaultPath = "/etc/baton/batond.toml"
+
+    func run() async throws {
+        var result = CheckResult()
+        for path in paths.isEmpty ? [Self.defaultPath] : paths {
+            result.add(path)
+        }
+        if json.isSet {
+            let encoder = JSONEncoder()
+            encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+            Output.line(JSONText.pretty(Array(try encoder.encode(result))))
+        } else {
+            for line in result.complaints { Output.error(line) }
+            Output.line(result.summary)
+        }
+        guard result.errors.isEmpty else { throw ExitCode(Failure.Code.configuration.rawValue) }
+    }
 }

@@ -6,6 +6,7 @@ import BatonDaemon
 import Foundation
 import Glibc
 import Testing
+import batonctl
 
 /// The built `batonctl` against a control socket.
 @Suite struct BatonctlTests {
@@ -109,6 +110,24 @@ import Testing
             let result = try await run(try built("batonctl"), arguments)
             #expect(result.code == 64, "\(arguments): \(result)")
         }
+    }
+
+    @Test func sharedOptionsMayComeFirst() async throws {
+        try await withServer { path async throws in
+            let result = try await batonctl("--socket", path, "--json", "status", "mail")
+            #expect(result.code == 0)
+            #expect(result.out.contains("\"name\": \"mail\""))
+        }
+    }
+
+    @Test(arguments: [
+        (["status"], ["status"]), (["--json", "status", "x"], ["status", "--json", "x"]),
+        (["--socket", "/s", "stop", "--", "-x"], ["stop", "--socket", "/s", "--", "-x"]),
+        (["--socket=/s", "run", "a"], ["run", "--socket=/s", "a"]), (["--socket"], ["--socket"]), ([], []),
+        (["--help"], ["--help"]),
+    ])
+    func sharedOptionsAreMovedBehindTheCommand(_ given: [String], _ moved: [String]) {
+        #expect(ArgumentOrder.sharedOptionsLast(given) == moved)
     }
 
     @Test func theVersionIsSaid() async throws {

@@ -1,0 +1,145 @@
+// This source file is part of Baton.
+// SPDX-License-Identifier: Apache-2.0
+
+import BatonConfig
+import BatonCore
+import Foundation
+
+/// What `check` found in the files it was given; what it prints as JSON.
+struct CheckResult: Encodable {
+    struct Problem: Encodable, Equatable {
+        var file: String
+        var line: Int?
+        var column: Int?
+        var key: String?
+        var message: String
+
+        init(_ problem: ConfigProblem) {
+            file = problem.file
+            line = problem.line
+            column = problem.column
+            key = problem.key
+            message = problem.message
+        }
+
+        /// One line: place, key and reason.
+        var text: String {
+            let place = [file, line.map(String.init), column.map(String.init)].compactMap { $0 }.joined(separator: ":")
+            return PrintableText.escaped([place, key, message].compactMap { $0 }.joined(separator: ": "))
+        }
+    }
+
+    struct Ignored: Encodable {
+        var path: String
+        var reason: String
+    }
+
+    private(set) var errors: [Problem] = []
+    private(set) var warnings: [Problem] = []
+    private(set) var ignored: [Ignored] = []
+    /// The names of the jobs that batond would run, and of those that it would show as invalid.
+    private(set) var validJobs: [String] = []
+    private(set) var invalidJobs: [String] = []
+
+    enum CodingKeys: String, CodingKey {
+        case errors, warnings, ignored
+        case validJobs = "valid_jobs"
+        case invalidJobs = "invalid_jobs"
+    }
+
+    /// For people, the errors last: that is where the eye is.
+    var complaints: [String] {
+        ignored.map { "ignored: " + PrintableText.escaped("\($0.path): \($0.reason)") }
+            + warnings.map { "warning: " + $0.text } + errors.map { "error: " + $0.text }
+    }
+
+    /// The last line.
+    var summary: String {
+        let fine = validJobs.count == 1 ? "1 job is fine" : "\(validJobs.count) jobs are fine"
+        guard !invalidJobs.isEmpty else { return errors.isEmpty ? fine : fine + ", the node's file is not" }
+        let names = PrintableText.escaped(invalidJobs.joined(separator: ", "))
+        return "\(fine), \(invalidJobs.count) \(invalidJobs.count == 1 ? "is" : "are") not: \(names)"
+    }
+
+    /// Checks what is at `path`, and what belongs to it.
+    mutating func add(_ path: String) {
+        let path = path.count > 1 && path.hasSuffix("/") ? String(path.dropLast()) : path
+        let loader = ConfigLoader()
+        var isFolder: ObjCBool = false
+        let exists = FileManager.default.fileExists(atPath: path, isDirectory: &isFolder)
+        if exists, isFolder.boolValue {
+            let own = path + "/batond.toml"
+            if FileManager.default.fileExists(atPath: own) {
+                addNode(own, loader)
+            } else {
+                addFolder(path, loader)
+            }
+        } else if Self.isNodeFile(path) {
+            addNode(path, loader)
+        } else {
+            addJob(path, loader)
+        }
+    }
+
+    private mutating func addNode(_ path: String, _ loader: ConfigLoader) {
+        let node = loader.loadNode(path: path)
+        add(node)
+        if node.errors.isEmpty { add(loader.loadJobs(node)) }
+    }
+
+    private mutating func addFolder(_ path: String, _ loader: ConfigLoader) {
+        var node = surroundings(of: path, loader)
+        node.settings.jobDirectories = [path]
+        add(loader.loadJobs(node))
+    }
+
+    private mutating func addJob(_ path: String, _ loader: ConfigLoader) {
+        let name = (path as NSString).lastPathComponent
+        guard name.hasSuffix(".toml"), !name.hasPrefix(".") else {
+            errors.append(Problem(ConfigProblem(file: path, message: "a job file's name ends in .toml")))
+            return
+        }
+        let folder = (path as NSString).deletingLastPathComponent
+        let node = surroundings(of: folder.isEmpty ? "." : folder, loader)
+        let (job, warnings) = loader.loadJob(String(name.dropLast(5)), path, node)
+        self.warnings += warnings.map(Problem.init)
+        add(job)
+    }
+
+    /// The node that a folder of jobs belongs to: its file is beside the folder. Without one, the defaults hold.
+    private mutating func surroundings(of folder: String, _ loader: ConfigLoader) -> LoadedNode {
+        let absolute = URL(fileURLWithPath: folder).standardizedFileURL.deletingLastPathComponent()
+        let node = loader.loadNode(path: absolute.appendingPathComponent("batond.toml").path, mayBeMissing: true)
+        add(node)
+        return node
+    }
+
+    private mutating func add(_ node: LoadedNode) {
+        errors += node.errors.map(Problem.init)
+        warnings += node.warnings.map(Problem.init)
+    }
+
+    private mutating func add(_ jobs: LoadedJobs) {
+        warnings += jobs.warnings.map(Problem.init)
+        ignored += jobs.ignored.map { Ignored(path: $0.path, reason: $0.reason) }
+        for job in jobs.jobs { add(job) }
+    }
+
+    private mutating func add(_ job: LoadedJob) {
+        switch job {
+        case .valid(let definition): validJobs.append(definition.name)
+        case .invalid(let name, let problems):
+            invalidJobs.append(name)
+            errors += problems.map(Problem.init)
+        }
+    }
+
+    /// A node's file may have any name; what only it has are these tables.
+    private static func isNodeFile(_ path: String) -> Bool {
+        if (path as NSString).lastPathComponent == "batond.toml" { return true }
+        guard let text = try? String(contentsOfFile: path, encoding: .utf8) else { return false }  // The loader says why.
+        return text.split(whereSeparator: \.isNewline).contains { line in
+            line.firstMatch(of: /^\s*\[\s*(node|log|store|jobs|defaults)\s*[\].]/) != nil
+        }
+    }
+}
