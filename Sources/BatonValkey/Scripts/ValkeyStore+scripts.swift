@@ -95,8 +95,8 @@ extension ValkeyStore {
 extension ValkeyStore {
     /// Lua's numbers are exact up to here.
     static let largestFence: Int64 = 1 << 53
-    /// The longest TTL, in milliseconds, that a server is asked for.
-    static let longest: Int64 = 1 << 50
+    /// The longest TTL, in milliseconds, that a server is asked for: 34 years.
+    static let longest: Int64 = 1 << 40
 
     static func text(_ value: String) -> Bytes { Bytes(value.utf8) }
     static func text(_ value: Int64?) -> Bytes { value.map { Bytes("\($0)".utf8) } ?? [] }
@@ -127,7 +127,7 @@ extension ValkeyStore {
     /// What a script takes for a mark: whether there is one, kind, microseconds it stands ("" for ever), failures, by.
     static func arguments(of mark: Mark?) -> [Bytes] {
         guard let mark else { return [flag(false)] }
-        let remaining = mark.remaining.map { max(0, min($0.nanoseconds / 1000, longest)) }
+        let remaining = mark.remaining.map { max(0, $0.nanoseconds / 1000) }
         return [flag(true), text(mark.kind.rawValue), text(remaining), text(Int64(mark.failures)), text(mark.by)]
     }
 

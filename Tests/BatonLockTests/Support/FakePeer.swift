@@ -1,0 +1,65 @@
+// This source file is part of Baton.
+// SPDX-License-Identifier: Apache-2.0
+
+import Foundation
+import Synchronization
+
+/// Something that listens where a server is expected, and says what it likes.
+final class FakePeer: Sendable {
+    /// What it does with a connection: `receive` gives what came, nil at the end; `send` writes.
+    typealias Behaviour =
+        @Sendable (_ receive: () -> [UInt8]?, _ send: ([UInt8]) -> Void) -> Void
+
+    private let listener: LoopbackListener
+    private let connections = Mutex<[Int32]>([])
+    var port: Int { listener.port }
+
+    fileprivate init(_ behaviour: @escaping Behaviour) throws {
+        listener = try LoopbackListener()
+        Thread.detachNewThread { [self] in
+            while true {
+                let connection = accept(listener.descriptor, nil, nil)
+                if connection < 0 { return }
+                connections.withLock { $0.append(connection) }
+                Thread.detachNewThread {
+                    behaviour(
+                        {
+                            var buffer = [UInt8](repeating: 0, count: 1 << 16)
+                            let count = read(connection, &buffer, buffer.count)
+                            return count > 0 ? Array(buffer[..<count]) : nil
+                        },
+                        { bytes in
+                            var rest = bytes[...]
+                            while !rest.isEmpty {
+                                let count = rest.withUnsafeBytes {
+                                    Glibc.send(connection, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL))
+                                }
+                                if count <= 0 { return }
+                                rest = rest.dropFirst(count)
+                            }
+                        })
+                    shutdown(connection, Int32(SHUT_RDWR))
+                }
+            }
+        }
+    }
+
+    fileprivate func end() {
+        shutdown(listener.descriptor, Int32(SHUT_RDWR))
+        for connection in connections.withLock({ $0 }) { shutdown(connection, Int32(SHUT_RDWR)) }
+    }
+
+    /// What a server says to our greeting (`CLIENT SETNAME`, `TIME`, three times `INFO`).
+    static let goodGreeting = Array(
+        ("+OK\r\n*2\r\n$10\r\n1795421655\r\n$1\r\n7\r\n"
+            + "$19\r\nredis_version:7.0.0\r\n$11\r\nrole:master\r\n$27\r\nmaxmemory_policy:noeviction\r\n").utf8)
+}
+
+/// Runs `body` beside a peer that is gone when this returns.
+func withPeer<Result>(
+    _ behaviour: @escaping FakePeer.Behaviour, _ body: (FakePeer) async throws -> Result
+) async throws -> Result {
+    let peer = try FakePeer(behaviour)
+    defer { peer.end() }
+    return try await body(peer)
+}

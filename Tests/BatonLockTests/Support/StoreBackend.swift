@@ -1,0 +1,47 @@
+// This source file is part of Baton.
+// SPDX-License-Identifier: Apache-2.0
+
+import BatonCore
+import BatonLock
+import BatonValkey
+import Testing
+
+/// A store that a case has for itself, and what can be done to it from outside.
+struct StoreUnderTest: Sendable {
+    let store: any LockStore
+    /// The store loses everything it knew, and goes on.
+    let forgetEverything: @Sendable () async throws -> Void
+    /// The lock's own key (or row) goes away without a release; its companions stay.
+    let deleteLock: @Sendable (LockKeys) async throws -> Void
+}
+
+/// A kind of store, and a way to have a fresh one.
+struct StoreBackend: Sendable, CustomTestStringConvertible {
+    let name: String
+    let with: @Sendable (@Sendable (StoreUnderTest) async throws -> Void) async throws -> Void
+
+    var testDescription: String { name }
+
+    /// Every kind of store that the conformance cases run against.
+    static let all: [StoreBackend] = [
+        valkey("valkey over TCP") { $0.tcp },
+        valkey("valkey over a Unix socket") { $0.unix },
+        valkey("valkey over TLS", .init(tls: true)) { $0.tls },
+    ]
+
+    private static func valkey(
+        _ name: String, _ options: TestServer.Options = .init(),
+        _ address: @escaping @Sendable (TestServer) -> ValkeyStore.Configuration
+    ) -> StoreBackend {
+        StoreBackend(name: name) { body in
+            try await withServer(options) { server in
+                try await withValkeyStore(address(server)) { store in
+                    try await body(
+                        StoreUnderTest(
+                            store: store, forgetEverything: { try server.ask("FLUSHALL") },
+                            deleteLock: { try server.ask("DEL", String(decoding: $0.lock, as: UTF8.self)) }))
+                }
+            }
+        }
+    }
+}
