@@ -56,10 +56,12 @@ let package = Package(
             name: "BatonConfig",
             dependencies: ["BatonCore", "BatonSystem", .product(name: "TOMLKit", package: "TOMLKit")]),
         .target(name: "BatonSystem", dependencies: ["BatonCore", "CLinux"]),
+        .target(name: "BatonUsers"),
         .target(
             name: "BatonDaemon",
             dependencies: [
-                "BatonCore", "BatonLock", "BatonValkey", "BatonSQLite", "BatonConfig", "BatonSystem", "CSystemd",
+                "BatonCore", "BatonLock", "BatonValkey", "BatonSQLite", "BatonConfig", "BatonSystem", "BatonUsers",
+                "CLinux", "CSystemd",
                 .product(name: "Hummingbird", package: "hummingbird"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "NIOCore", package: "swift-nio"),
@@ -96,7 +98,7 @@ let package = Package(
         .testTarget(
             name: "BatonLockTests",
             dependencies: ["BatonLock", "BatonValkey", "BatonSQLite", "BatonSystem", "BatonTestSupport"]),
-        .testTarget(name: "BatonConfigTests", dependencies: ["BatonConfig"]),
+        .testTarget(name: "BatonConfigTests", dependencies: ["BatonConfig", "BatonCore"]),
         .testTarget(
             name: "ControlTests",
             dependencies: [
@@ -108,7 +110,7 @@ let package = Package(
         .executableTarget(
             name: "notify-probe",
             dependencies: ["BatonDaemon", .product(name: "Logging", package: "swift-log")], path: "Tests/NotifyProbe"),
-        .testTarget(name: "KeeperTests", dependencies: ["BatonCore", "BatonSystem"]),
+        .testTarget(name: "KeeperTests", dependencies: ["BatonCore", "BatonSystem", "BatonUsers"]),
         .testTarget(name: "FleetTests", dependencies: ["BatonCore", "BatonSystem", "BatonTestSupport"]),
         .executableTarget(name: "test-workload", path: "Tests/TestWorkload"),
     ]

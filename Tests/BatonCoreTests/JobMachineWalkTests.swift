@@ -18,7 +18,7 @@ struct JobMachineWalkTests {
 
     @Test(arguments: 0..<400)
     func atMostOneRunAndNoReleaseUnderIt(seed: Int) throws {
-        var random = SplitMix(seed: UInt64(seed))
+        var random = SplitMix(state: UInt64(seed))
         var machine = JobMachine(
             definition: JobMachineTests.definition, timing: JobMachineTests.timing, node: "n1")
         var world = World()
@@ -99,18 +99,5 @@ struct JobMachineWalkTests {
         }
         if world.releaseSent { possible += [.released, .released, .releaseFailed] }
         return possible[Int(random.next() % UInt64(possible.count))]
-    }
-}
-
-/// A small generator with a seed, so that a walk can be walked again.
-struct SplitMix {
-    private var state: UInt64
-    init(seed: UInt64) { state = seed &+ 0x9E37_79B9_7F4A_7C15 }
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var z = state
-        z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-        return z ^ (z >> 31)
     }
 }

@@ -34,7 +34,7 @@ import Testing
     /// When the lock's TTL ends, if nobody renews it.
     private func expiry(_ server: TestServer, job: String = "job") throws -> Instant {
         let sent = BootClock.now()
-        guard case .integer(let left) = try server.ask("PTTL", "{baton}:\(job):lock"), left > 0 else {
+        guard let left = try server.number("PTTL", "{baton}:\(job):lock"), left > 0 else {
             throw TestFailure("the lock is gone")
         }
         return sent + .milliseconds(left)

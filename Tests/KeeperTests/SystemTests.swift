@@ -111,7 +111,7 @@ import Testing
     }
 
     @Test func keeperSaysWhatItIs() throws {
-        #expect(try output(of: "--version") == "baton-keeper \(BatonVersion.text)\n")
+        #expect(try output(of: "--version") == "baton-keeper \(BatonVersion.current)\n")
         #expect(try output(of: "--probe").hasPrefix("realtime "))
     }
 

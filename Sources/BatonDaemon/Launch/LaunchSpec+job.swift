@@ -4,6 +4,7 @@
 import BatonConfig
 import BatonCore
 import BatonSystem
+import BatonUsers
 import Glibc
 
 extension LaunchSpec {
@@ -20,13 +21,13 @@ extension LaunchSpec {
         self.fence = fence
         self.node = node
         let user = try StartError.wrapping("user \(job.user ?? "\(geteuid())")") {
-            try job.user.map { try UserDatabase.user($0) } ?? UserDatabase.user(id: geteuid())
+            try UserDatabase.user(job.user ?? "\(geteuid())")
         }
         if job.user != nil || job.group != nil {
             let gid = try StartError.wrapping("group \(job.group ?? "")") {
                 try job.group.map { try UserDatabase.group($0) } ?? user.gid
             }
-            identity = .init(uid: user.uid, gid: gid, groups: UserDatabase.groups(of: user, primary: gid))
+            identity = .init(uid: user.uid, gid: gid, groups: UserDatabase.groups(of: user.name, primary: gid))
         }
         environment = try LaunchSpec.environment(of: job, user: user) + [
             "BATON_JOB=\(job.name)", "BATON_NODE=\(node)", "BATON_RUN_ID=\(runID)", "BATON_FENCE=\(fence)",
@@ -47,7 +48,7 @@ extension LaunchSpec {
 
     /// systemd's PATH, the user's own variables, then the environment file, then `environment`.
     private static func environment(
-        of job: JobDefinition, user: UserDatabase.User
+        of job: JobDefinition, user: UserRecord
     ) throws(StartError) -> [String] {
         var variables = [
             "PATH": WorkloadPath.standard, "HOME": user.home, "USER": user.name, "LOGNAME": user.name,

@@ -52,7 +52,7 @@ final class Node: Sendable {
     func start() throws {
         let process = Process()
         let log = folder + "/log"
-        if !FileManager.default.fileExists(atPath: log) { FileManager.default.createFile(atPath: log, contents: nil) }
+        if !FileManager.default.fileExists(atPath: log) { try Data().write(to: URL(fileURLWithPath: log)) }
         guard let handle = FileHandle(forWritingAtPath: log) else { throw TestFailure("no log at \(log)") }
         handle.seekToEndOfFile()
         if let network {

@@ -89,6 +89,13 @@ final class TestServer: Sendable {
         return try connection.ask(command.map { Array($0.utf8) })
     }
 
+    /// One command whose answer is a number; nil when it is something else.
+    func number(_ command: String...) throws -> Int64? {
+        let connection = try RawConnection(socket: socket)
+        guard case .integer(let number) = try connection.ask(command.map { Array($0.utf8) }) else { return nil }
+        return number
+    }
+
     /// Freezes the server.
     func freeze() { signal(SIGSTOP) }
     /// Lets a frozen server go on.

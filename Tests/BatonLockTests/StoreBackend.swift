@@ -3,8 +3,11 @@
 
 import BatonCore
 import BatonLock
+import BatonSQLite
 import BatonValkey
 import Testing
+
+@testable import BatonTestSupport
 
 /// A store that a case has for itself, and what can be done to it from outside.
 struct StoreUnderTest: Sendable {
@@ -27,6 +30,15 @@ struct StoreBackend: Sendable, CustomTestStringConvertible {
         valkey("valkey over TCP") { $0.tcp },
         valkey("valkey over a Unix socket") { $0.unix },
         valkey("valkey over TLS", .init(tls: true)) { $0.tls },
+        StoreBackend(name: "an SQLite file") { body in
+            let bench = SQLiteBench()
+            let store = SQLiteStore(path: bench.path, maxLockTimeout: maxLockTimeout)
+            try await body(
+                StoreUnderTest(
+                    store: store, forgetEverything: { bench.deleteFiles() },
+                    deleteLock: { _ in try await bench.edit("UPDATE lock SET token = x''") }))
+            await store.close()
+        },
     ]
 
     private static func valkey(
