@@ -5,6 +5,8 @@ import BatonCore
 import BatonLock
 import Testing
 
+@testable import BatonTestSupport
+
 /// The timeouts of the cases: long enough for a busy machine, so that no lock runs out unless a case says so.
 let leaseLength = Duration.seconds(20)
 let maxLockTimeout = Duration.seconds(30)

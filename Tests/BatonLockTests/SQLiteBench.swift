@@ -63,7 +63,7 @@ extension AcquireRequest {
     }
 
     /// What the library sends.
-    static func plain(_ token: String, timeout: Duration? = .seconds(15), fresh: Bool = true) -> AcquireRequest {
+    static func bare(_ token: String, timeout: Duration? = .seconds(15), fresh: Bool = true) -> AcquireRequest {
         AcquireRequest(keys: sqliteKeys, token: Bytes(token.utf8), tokenIsFresh: fresh, timeout: timeout)
     }
 }

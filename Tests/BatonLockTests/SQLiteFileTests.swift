@@ -84,7 +84,7 @@ import Testing
         let garbage = String(repeating: "this is no database. ", count: 500)
         bench.write(garbage)
         let store = bench.store()
-        let error = await #expect(throws: LockError.self) { _ = try await store.acquire(.plain("a")) }
+        let error = await #expect(throws: LockError.self) { _ = try await store.acquire(.bare("a")) }
         #expect(error?.code == .refused)
         #expect(error?.message == "\(bench.path) is not an SQLite database")
         #expect(store.state == .unreachable("\(bench.path) is not an SQLite database"))
@@ -94,7 +94,7 @@ import Testing
     @Test func theDatabaseOfAnotherProgramIsRefused() async throws {
         let bench = SQLiteBench()
         try await bench.edit("CREATE TABLE theirs (x)")
-        let error = await #expect(throws: LockError.self) { _ = try await bench.store().acquire(.plain("a")) }
+        let error = await #expect(throws: LockError.self) { _ = try await bench.store().acquire(.bare("a")) }
         #expect(error?.message == "\(bench.path) is the SQLite database of another program, not Baton's")
     }
 
@@ -102,24 +102,24 @@ import Testing
         let bench = SQLiteBench()
         _ = try await bench.store().look()
         try await bench.edit("PRAGMA user_version = 7")
-        let error = await #expect(throws: LockError.self) { _ = try await bench.store().acquire(.plain("a")) }
+        let error = await #expect(throws: LockError.self) { _ = try await bench.store().acquire(.bare("a")) }
         #expect(error?.message == "\(bench.path) has format 7; this version of Baton knows format 1")
     }
 
     @Test func missingAndForbiddenFoldersAreNamed() async throws {
         let none = SQLiteStore(path: "/nonexistent/folder/baton.db", maxLockTimeout: .seconds(30))
-        let missing = await #expect(throws: LockError.self) { _ = try await none.acquire(.plain("a")) }
+        let missing = await #expect(throws: LockError.self) { _ = try await none.acquire(.bare("a")) }
         #expect(missing?.code == .unreachable)
         #expect(
             missing?.message
                 == "/nonexistent/folder/baton.db: the folder /nonexistent/folder: No such file or directory")
         // Where even root may create nothing.
         let proc = SQLiteStore(path: "/proc/baton.db", maxLockTimeout: .seconds(30))
-        let forbidden = await #expect(throws: LockError.self) { _ = try await proc.acquire(.plain("a")) }
+        let forbidden = await #expect(throws: LockError.self) { _ = try await proc.acquire(.bare("a")) }
         #expect(forbidden?.message.hasPrefix("/proc/baton.db") == true)
         let bench = SQLiteBench()
         let folder = SQLiteStore(path: bench.folder, maxLockTimeout: .seconds(30))
-        let directory = await #expect(throws: LockError.self) { _ = try await folder.acquire(.plain("a")) }
+        let directory = await #expect(throws: LockError.self) { _ = try await folder.acquire(.bare("a")) }
         #expect(directory?.message == "\(bench.folder) is a folder, not a file")
         unlink(bench.folder + ".announce")
     }
@@ -141,7 +141,7 @@ import Testing
         try await bench.holdingTheWriteLock {
             let start = clock.now
             let error = await #expect(throws: LockError.self) {
-                _ = try await store.acquire(.plain("a"), timeout: .milliseconds(200))
+                _ = try await store.acquire(.bare("a"), timeout: .milliseconds(200))
             }
             #expect(error?.code == .unreachable)
             #expect(error?.message == "\(bench.path): locked by another process for too long")
@@ -150,6 +150,6 @@ import Testing
             let view = try await store.look(at: sqliteKeys, timeout: .milliseconds(200))
             #expect(view.token == nil)
         }
-        #expect(try await store.acquire(.plain("a")).isGranted)
+        #expect(try await store.acquire(.bare("a")).isGranted)
     }
 }

@@ -87,7 +87,7 @@ import Testing
     @Test func withoutABootIDNothingIsGranted() async throws {
         let bench = SQLiteBench()
         let store = bench.store(boot: nil)
-        let error = await #expect(throws: LockError.self) { _ = try await store.acquire(.plain("a")) }
+        let error = await #expect(throws: LockError.self) { _ = try await store.acquire(.bare("a")) }
         #expect(error?.code == .refused)
     }
 }

@@ -54,17 +54,17 @@ import Testing
     @Test func anOwnFreshTokenIsAYesWithAFullLease() async throws {
         let bench = SQLiteBench()
         let store = bench.store()
-        #expect(try await store.acquire(.plain("a")) == .granted(.init(fence: nil)))
+        #expect(try await store.acquire(.bare("a")) == .granted(.init(fence: nil)))
         bench.advance(.seconds(10))
-        #expect(try await store.acquire(.plain("a")).isGranted)
+        #expect(try await store.acquire(.bare("a")).isGranted)
         #expect(try await store.look().timeToLive == .seconds(15))
-        #expect(try await store.acquire(.plain("a", fresh: false)).sighting?.timeToLive == .seconds(15))
+        #expect(try await store.acquire(.bare("a", fresh: false)).sighting?.timeToLive == .seconds(15))
     }
 
     @Test func aLateRequestIsVoid() async throws {
         let bench = SQLiteBench()
         let store = bench.store()
-        var request = AcquireRequest.plain("a")
+        var request = AcquireRequest.bare("a")
         request.notAfter = bench.microseconds
         #expect(try await store.acquire(request) == .late)
         request.notAfter = bench.microseconds + 1
@@ -85,7 +85,7 @@ import Testing
         bench.advance(.seconds(1_000_000))
         #expect(try await store.look(at: keys, timeout: .seconds(5)).token == token)
         await #expect(throws: LockError(.invalidArgument, lock: "report", "a token must have at least one byte")) {
-            var empty = AcquireRequest.plain("")
+            var empty = AcquireRequest.bare("")
             empty.keys = LockKeys(name: Bytes("report".utf8))
             _ = try await store.acquire(empty)
         }
@@ -94,7 +94,7 @@ import Testing
     @Test func extendingAddsAndNeverBelowNothing() async throws {
         let bench = SQLiteBench()
         let store = bench.store()
-        _ = try await store.acquire(.plain("a"))
+        _ = try await store.acquire(.bare("a"))
         let more = RenewRequest(keys: sqliteKeys, token: Bytes("a".utf8), change: .add(.seconds(5)))
         #expect(try await store.renew(more) == .renewed(timeToLive: .seconds(20)))
         let less = RenewRequest(keys: sqliteKeys, token: Bytes("a".utf8), change: .add(.seconds(-20)))
@@ -103,7 +103,7 @@ import Testing
         }
         #expect(try await store.look().timeToLive == .seconds(20))
         #expect(try await store.release("a", guarding: false))
-        _ = try await store.acquire(.plain("a", timeout: nil))
+        _ = try await store.acquire(.bare("a", timeout: nil))
         #expect(try await store.renew(more) == .lost)
         let huge = RenewRequest(
             keys: sqliteKeys, token: Bytes("a".utf8), change: .reset(.seconds(Int64.max)))
@@ -116,7 +116,7 @@ import Testing
     @Test func anUnguardedLockThatRanOutIsLost() async throws {
         let bench = SQLiteBench()
         let store = bench.store()
-        _ = try await store.acquire(.plain("a"))
+        _ = try await store.acquire(.bare("a"))
         bench.advance(.seconds(15))
         let request = RenewRequest(keys: sqliteKeys, token: Bytes("a".utf8), change: .reset(.seconds(15)))
         #expect(try await store.renew(request) == .lost)

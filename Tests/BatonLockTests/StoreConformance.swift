@@ -6,6 +6,8 @@ import BatonLock
 import BatonSystem
 import Testing
 
+@testable import BatonTestSupport
+
 /// What every store does, whatever it is made of.
 @Suite(.timeLimit(.minutes(2)))
 struct StoreConformance {
