@@ -48,7 +48,7 @@ import Testing
             try await withFleet(server: server) { fleet in
                 let nodes = try ["a", "b", "c"].map { try fleet.node($0) }
                 for node in nodes {
-                    try node.job("job", fleet.workload(["--period", "1"]))
+                    try node.job("job", fleet.workload(["--period", "2"]))
                     try node.start()
                 }
                 var gaps: [Duration] = []

@@ -3,6 +3,7 @@
 
 import BatonCore
 import BatonSystem
+import Foundation
 
 /// What the workloads of a test wrote themselves, and nothing else: the evidence.
 struct History: Sendable {
@@ -32,16 +33,27 @@ struct History: Sendable {
         }
     }
 
-    let lines: [Line]
+    private(set) var lines: [Line] = []
+    private let path: String
+    private var offset: UInt64 = 0
 
-    init(path: String) throws {
-        let text = String(decoding: try Files.read(path, limit: 1 << 30) ?? [], as: UTF8.self)
-        lines = text.split(separator: "\n").compactMap { line in
-            let words = line.split(separator: " ")
-            guard words.count == 8, let at = Int64(words[0]), let pid = Int32(words[6]) else { return nil }
-            return Line(
-                at: Instant(nanoseconds: at), event: String(words[1]), job: String(words[2]), run: String(words[3]),
-                fence: Int64(words[4]) ?? 0, node: String(words[5]), pid: pid, role: String(words[7]))
+    init(path: String) { self.path = path }
+
+    /// Reads what was appended since the last time. (A long test's file is too long to be read whole each time.)
+    mutating func update() throws {
+        guard let file = FileHandle(forReadingAtPath: path) else { return }
+        defer { try? file.close() }
+        try file.seek(toOffset: offset)
+        let new = try file.readToEnd() ?? Data()
+        guard let end = new.lastIndex(of: 10) else { return }
+        offset += UInt64(new.distance(from: new.startIndex, to: end)) + 1
+        for line in new[...end].split(separator: 10) {
+            let words = line.split(separator: 32).map { String(decoding: $0, as: UTF8.self) }
+            guard words.count == 8, let at = Int64(words[0]), let pid = Int32(words[6]) else { continue }
+            lines.append(
+                Line(
+                    at: Instant(nanoseconds: at), event: words[1], job: words[2], run: words[3],
+                    fence: Int64(words[4]) ?? 0, node: words[5], pid: pid, role: words[7]))
         }
     }
 
