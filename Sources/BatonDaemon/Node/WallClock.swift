@@ -5,13 +5,15 @@ import Glibc
 
 /// The wall clock, for people. Nothing is decided by it.
 enum WallClock {
-    /// Now, as RFC 3339 in UTC, to the second.
-    static func rfc3339() -> String {
-        var seconds = time(nil)
+    /// Now, as RFC 3339 in UTC, to the second, or to the millisecond.
+    static func rfc3339(milliseconds: Bool = false) -> String {
+        var reading = timespec()
+        clock_gettime(CLOCK_REALTIME, &reading)
         var parts = tm()
-        gmtime_r(&seconds, &parts)
+        gmtime_r(&reading.tv_sec, &parts)
+        let fraction = milliseconds ? "." + String(1000 + reading.tv_nsec / 1_000_000).dropFirst() : ""
         func two(_ number: Int32) -> String { number < 10 ? "0\(number)" : "\(number)" }
         return "\(parts.tm_year + 1900)-\(two(parts.tm_mon + 1))-\(two(parts.tm_mday))T"
-            + "\(two(parts.tm_hour)):\(two(parts.tm_min)):\(two(parts.tm_sec))Z"
+            + "\(two(parts.tm_hour)):\(two(parts.tm_min)):\(two(parts.tm_sec))\(fraction)Z"
     }
 }
