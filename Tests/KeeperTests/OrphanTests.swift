@@ -58,6 +58,43 @@ import Testing
         }
     }
 
+    /// Daemonised and with another environment: only their descent gives them away. Once per way to an end.
+    @Test(arguments: ["keeper", "guard", "exit"]) func daemonsWithoutEnvironmentAreKilled(way: String) async throws {
+        let script = "(env -i setsid sh -c 'setsid sleep '$M' & sleep '$M &); while [ ! -e leave ]; do sleep 0.02; done"
+        try await withRun(script, cgroup: false) { run in
+            try await endsWithNothingLeft(run, way)
+        }
+    }
+
+    /// As `su -` does under pam_systemd: out of the run's cgroup, out of reach of cgroup.kill.
+    @Test(
+        .enabled(if: runsAsRoot && parentCgroup != nil, "needs root and cgroup v2"),
+        arguments: ["keeper", "guard", "exit"])
+    func processesThatLeftTheCgroupAreKilled(way: String) async throws {
+        let procs = (parentCgroup?.path ?? "") + "/cgroup.procs"
+        let script = """
+            (sh -c 'echo $$ > \(procs); exec env -i setsid sh -c "sleep '$M' & sleep '$M'"' &)
+            while [ ! -e leave ]; do sleep 0.02; done
+            """
+        try await withRun(script) { run in
+            try await endsWithNothingLeft(run, way)
+        }
+    }
+
+    private func endsWithNothingLeft(_ run: Run, _ way: String) async throws {
+        let hello = try await run.hello()
+        _ = run.go(for: .seconds(30))
+        _ = try await run.started()
+        try await until { run.living().filter { text("/proc/\($0)/comm") == "sleep\n" }.count == 2 ? () : nil }
+        switch way {
+        case "keeper": kill(hello.keeper, SIGKILL)
+        case "guard": kill(hello.guardian, SIGKILL)
+        case _: try Files.write("\(run.scratch)/leave", [])
+        }
+        _ = try await run.status()
+        #expect(run.living().isEmpty, "an end was written before everything was gone")
+    }
+
     @Test func daemonHearsOfAKilledKeeper() async throws {
         try await withRun("exec sleep $M") { run in
             let hello = try await run.hello()
