@@ -20,7 +20,8 @@ package final class KeeperLink: Sendable {
         case keeperDied
     }
 
-    /// In order; one reader. It ends when both `disconnected` and `keeperDied` were told, or after `close`.
+    /// In order; one reader. It ends after `close`, and when both `disconnected` and `keeperDied` were told; or after
+    /// `disconnected` alone, when the keeper's process was never known (it left before its hello, or as it came).
     package let events: AsyncStream<Event>
 
     private struct State {

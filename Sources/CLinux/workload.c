@@ -13,6 +13,7 @@
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 static _Noreturn void fail(int error_fd, int step) {
@@ -101,6 +102,17 @@ static void run_program(const struct clinux_workload *w, int error_fd) {
     fail(error_fd, CLINUX_STEP_EXEC);
 }
 
+// The fork may have waited long in the kernel (for the lock of all cgroups, say), and the keeper in it. It will kill this
+// process as soon as it runs again; but until then nothing of the workload's must have run.
+static void refuse_after_deadline(const struct clinux_workload *w, int error_fd) {
+    struct timespec now;
+    clock_gettime(CLOCK_BOOTTIME, &now);
+    uint64_t nanoseconds = (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+    if (nanoseconds < clinux_load(w->deadline)) return;
+    errno = ETIME;
+    fail(error_fd, CLINUX_STEP_RESOURCES);
+}
+
 static _Noreturn void child(const struct clinux_workload *w, int error_fd, pid_t parent, int enter_cgroup) {
     if (setsid() < 0) fail(error_fd, CLINUX_STEP_SESSION);
     prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
@@ -123,6 +135,7 @@ static _Noreturn void child(const struct clinux_workload *w, int error_fd, pid_t
     sigset_t none;
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
+    refuse_after_deadline(w, error_fd);
     run_program(w, error_fd);
     _exit(127);
 }

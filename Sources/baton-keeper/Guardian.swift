@@ -58,9 +58,10 @@ struct Guardian {
         clinux_arm_timer(timer, next.nanoseconds)
     }
 
+    /// In the other order than the keeper, which may be waiting in its cgroup.kill for the lock of all cgroups.
     private func killEverything() {
-        context.cgroup?.kill()
         ProcessTree.killDescendants(of: getpid(), sparing: keeper)
+        context.cgroup?.kill()
         if context.cgroup == nil { ProcessTree.killBearers(ofRun: context.spec.runID) }
     }
 

@@ -36,7 +36,7 @@ extension Keeper {
                 if ends.out >= 0 { close(ends.out) }
                 if ends.err >= 0 { close(ends.err) }
             }
-            try workload.start(context.spec, cgroup: context.cgroup, oom: context.oom, pipes: ends)
+            try workload.start(context, pipes: ends)
         } catch {
             events.append(.startFailed(step: error.step, errno: error.errno))
         }
@@ -50,10 +50,11 @@ extension Keeper {
         }
     }
 
-    /// The cgroup first, because that is one write for all of it; then whoever left it.
+    /// The main process and its group first: that waits for nothing. Then the cgroup, which is one write for all of it,
+    /// but a write that needs the kernel's lock of all cgroups. Then whoever left it.
     private func killTree() {
-        context.cgroup?.kill()
         workload.signal(SIGKILL)
+        context.cgroup?.kill()
         ProcessTree.killDescendants(of: getpid())
         if context.cgroup == nil { ProcessTree.killBearers(ofRun: context.spec.runID) }
         watchCgroup()

@@ -69,12 +69,17 @@ final class Keeper {
             case .daemon:
                 pollfd(
                     fd: daemon.connection, events: Int16(daemon.wantsToSend ? POLLIN | POLLOUT : POLLIN), revents: 0)
-            case .out: pollfd(fd: output.pipes.out, events: Int16(POLLIN), revents: 0)
-            case .err: pollfd(fd: output.pipes.err, events: Int16(POLLIN), revents: 0)
+            case .out: output.watched(0)
+            case .err: output.watched(1)
             case .held: pollfd(fd: held.listener, events: Int16(POLLIN), revents: 0)
             }
         }
-        if poll(&watched, nfds_t(watched.count), -1) <= 0 { return }
+        let patience = output.isHeld ? Int32(JournalStream.patience.milliseconds) : -1
+        switch poll(&watched, nfds_t(watched.count), patience) {
+        case 0: output.pump()
+        case 1...: break
+        case _: return
+        }
         for watch in Watch.allCases where watched[watch.rawValue].revents != 0 { attend(to: watch) }
     }
 

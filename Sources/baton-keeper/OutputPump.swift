@@ -8,8 +8,7 @@ import Glibc
 
 /// Takes the workload's output from two pipes to the journal, and keeps the last of it on the board.
 ///
-/// It never waits: not for more output, and not for a journal that is full; lines that the journal did not take are
-/// counted, and the count is told as soon as it takes one again.
+/// It never waits: not for more output, and not for a journal that is full.
 final class OutputPump {
     private struct Stream {
         /// The pipe's end to read from; −1: it was read to its end, or there never was one.
@@ -29,8 +28,16 @@ final class OutputPump {
         scratch = .allocate(byteCount: Self.portion, alignment: 16)
     }
 
-    /// The pipes to read from; −1 where there is none.
-    var pipes: (out: Int32, err: Int32) { (streams[0].pipe, streams[1].pipe) }
+    /// What to wait for: the pipes to read from, or the journal, where it is its turn; −1 where there is nothing.
+    func watched(_ index: Int) -> pollfd {
+        if let journal = streams[index].journal?.awaited {
+            return pollfd(fd: journal, events: Int16(POLLOUT), revents: 0)
+        }
+        return pollfd(fd: streams[index].pipe, events: Int16(POLLIN), revents: 0)
+    }
+
+    /// Whether something must be looked at again soon, though nothing happens.
+    var isHeld: Bool { streams.contains { $0.journal?.awaited != nil } }
 
     /// Makes the pipes of a start.
     ///
@@ -59,23 +66,29 @@ final class OutputPump {
         for index in streams.indices { pump(index, portions: Self.portions) }
     }
 
-    /// The run is over: takes what is left in the pipes without waiting for more, and closes them.
+    /// The run is over: takes what is left in the pipes without waiting for more, and closes them. Only here, where
+    /// nothing runs any more, may the journal be waited for.
     func finish() {
         for index in streams.indices {
             // A process that is not of the run may still write into the pipe: no more than it held is taken.
-            pump(index, portions: (1 << 20) / Self.portion)
+            pump(index, portions: (1 << 20) / Self.portion, final: true)
             close(index)
+            streams[index].journal?.finish()
+            streams[index].journal = nil
         }
     }
 
-    private func pump(_ index: Int, portions: Int) {
+    private func pump(_ index: Int, portions: Int, final: Bool = false) {
+        let now = BootClock.now()
+        if streams[index].journal?.awaited != nil { streams[index].journal?.goOn(at: now) }
         for _ in 0..<portions where streams[index].pipe >= 0 {
+            if streams[index].journal?.awaited != nil && !final { return }
             let count = read(streams[index].pipe, scratch.baseAddress, scratch.count)
             if count < 0 && (errno == EAGAIN || errno == EINTR) { return }
             if count <= 0 { return close(index) }
             let portion = UnsafeRawBufferPointer(rebasing: scratch[..<count])
             board.append(portion)
-            streams[index].journal?.append(portion)
+            streams[index].journal?.append(portion, at: now)
         }
     }
 
@@ -83,6 +96,5 @@ final class OutputPump {
         if streams[index].pipe < 0 { return }
         Glibc.close(streams[index].pipe)
         streams[index].pipe = -1
-        streams[index].journal?.finish()
     }
 }

@@ -12,7 +12,8 @@ struct SharedBoard {
     static let capacity = 64 << 10
     private static let headerSize = 64
 
-    private let deadlineWord: UnsafeMutablePointer<UInt64>
+    /// The deadline in nanoseconds, as the workload's own start reads it; 0: there is none.
+    let deadlineWord: UnsafeMutablePointer<UInt64>
     private let writtenWord: UnsafeMutablePointer<UInt64>
     private let ring: UnsafeMutableRawPointer
     /// Rings when the deadline is set for the first time.

@@ -17,10 +17,11 @@ struct Workload {
     ///
     /// `pipes`: where stdout and stderr go, −1 each for a file or nothing.
     mutating func start(
-        _ spec: LaunchSpec, cgroup: Cgroup?, oom: OOMScore, pipes: (out: Int32, err: Int32)
+        _ context: RunContext, pipes: (out: Int32, err: Int32)
     ) throws(StartFailure) {
+        let spec = context.spec
         var folder: Int32 = -1
-        if let cgroup {
+        if let cgroup = context.cgroup {
             folder = open(cgroup.path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
             if folder < 0 { throw StartFailure(step: .cgroup, errno: errno) }
         }
@@ -47,6 +48,7 @@ struct Workload {
             prepared.gid = identity.gid
             prepared.group_count = groups.count
         }
+        prepared.deadline = UnsafePointer(context.board.deadlineWord)
         prepared.umask = spec.umask
         prepared.nice = spec.nice
         if let limit = spec.openFiles {
@@ -55,7 +57,7 @@ struct Workload {
             prepared.has_open_files_hard = limit.hard == nil ? 0 : 1
             prepared.open_files_hard = limit.hard ?? 0
         }
-        if case .changed(let before) = oom {
+        if case .changed(let before) = context.oom {
             prepared.restore_oom = 1
             prepared.oom_score_adj = before
         }

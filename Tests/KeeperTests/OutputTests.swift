@@ -4,6 +4,7 @@
 import BatonCore
 import BatonSystem
 import Glibc
+import Synchronization
 import Testing
 
 /// The tail and the journal.
@@ -73,6 +74,38 @@ import Testing
         }
     }
 
+    @Test func journalThatIsSlowGetsEveryLine() async throws {
+        try await withJournal { path, receive in
+            let lines = Mutex<[String]>([])
+            let reader = try Reactor()
+            defer { reader.stop() }
+            let done = Mutex(false)
+            // A little at a time: its queue is full all the while.
+            @Sendable func read() {
+                lines.withLock { $0 += receive() }
+                usleep(200)
+                if !done.withLock({ $0 }) { reader.run { read() } }
+            }
+            reader.run { read() }
+            try await withRun(
+                "seq 1 3000; sleep 0.2; seq 3001 6000",
+                configure: {
+                    $0.output = .journal
+                    $0.journalSocket = path
+                }
+            ) { run in
+                _ = run.go(for: .seconds(60))
+                _ = try await run.end(within: .seconds(30))
+            }
+            done.withLock { $0 = true }
+            let stopped = Mutex(false)
+            reader.run { stopped.withLock { $0 = true } }
+            try await until { stopped.withLock { $0 } ? () : nil }
+            let all = lines.withLock { $0 } + receive()
+            #expect(all.compactMap { $0.split(separator: "=").last.map(String.init) } == (1...6000).map { "\($0)\n" })
+        }
+    }
+
     @Test func journalThatTakesNothingHoldsNothingUp() async throws {
         try await withJournal { path, receive in
             try await withRun(
@@ -94,7 +127,7 @@ import Testing
     }
 
     /// A stand-in for journald: a datagram socket, read only when the test wants to.
-    private func withJournal(_ body: (String, () -> [String]) async throws -> Void) async throws {
+    private func withJournal(_ body: (String, @escaping @Sendable () -> [String]) async throws -> Void) async throws {
         let path = "/tmp/baton-journal-\(UInt32.random(in: 0 ... .max))"
         let fd = socket(AF_UNIX, Int32(SOCK_DGRAM.rawValue), 0)
         defer {

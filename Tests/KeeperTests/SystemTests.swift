@@ -110,6 +110,21 @@ import Testing
         }
     }
 
+    @Test func runsLeaveNoDescriptorsBehind() async throws {
+        func count() -> Int { (0..<4096).count { fcntl($0, F_GETFD) >= 0 } }
+        let before = count()
+        for _ in 0..<40 {
+            try await withRun("exit 0") { run in
+                _ = run.go(for: .seconds(20))
+                _ = try await run.end()
+                run.link.send(.ack)
+                _ = try await run.log.wait(within: .seconds(10)) { $0 == .keeperDied ? true : nil }
+            }
+        }
+        // Other tests run at the same time, so: far fewer than one for each run.
+        #expect(count() - before < 30)
+    }
+
     @Test func keeperSaysWhatItIs() throws {
         #expect(try output(of: "--version") == "baton-keeper \(BatonVersion.current)\n")
         #expect(try output(of: "--probe").hasPrefix("realtime "))

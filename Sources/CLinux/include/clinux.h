@@ -54,6 +54,7 @@ struct clinux_workload {
     uint64_t open_files_soft;
     int has_open_files_hard;
     uint64_t open_files_hard;
+    const uint64_t *deadline;  // CLOCK_BOOTTIME in nanoseconds, shared with the keeper: nothing is executed after it
     int restore_oom;  // whether oom_score_adj was changed and is to be `oom_score_adj` again
     int oom_score_adj;
 };
