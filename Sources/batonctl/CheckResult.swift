@@ -56,7 +56,7 @@ struct CheckResult: Encodable {
     /// The last line.
     var summary: String {
         let fine = validJobs.count == 1 ? "1 job is fine" : "\(validJobs.count) jobs are fine"
-        guard !invalidJobs.isEmpty else { return errors.isEmpty ? fine : fine + ", the node's file is not" }
+        guard !invalidJobs.isEmpty else { return errors.isEmpty ? fine : fine + ", but there are errors" }
         let names = PrintableText.escaped(invalidJobs.joined(separator: ", "))
         return "\(fine), \(invalidJobs.count) \(invalidJobs.count == 1 ? "is" : "are") not: \(names)"
     }
@@ -67,7 +67,9 @@ struct CheckResult: Encodable {
         let loader = ConfigLoader()
         var isFolder: ObjCBool = false
         let exists = FileManager.default.fileExists(atPath: path, isDirectory: &isFolder)
-        if exists, isFolder.boolValue {
+        if !exists {
+            errors.append(Problem(ConfigProblem(file: path, message: "there is no such file or folder")))
+        } else if isFolder.boolValue {
             let own = path + "/batond.toml"
             if FileManager.default.fileExists(atPath: own) {
                 addNode(own, loader)
