@@ -37,9 +37,9 @@ package enum StatusDetail {
         case .starting: return "starting here"
         case .stopping: return "stopping here"
         case .backoff: return "backoff: waiting before the next start"
-        case .heldDown: return "held-down: an operator stopped it; \"batonctl run \(job.name)\" lets it run again"
-        case .waitingForStore: return "waiting-for-store"
-        case .paused, .disabled, .ineligible, .invalid, .finished: return job.state.rawValue
+        case .heldDown where job.reason == nil:
+            return "held-down: an operator stopped it; \"batonctl run \(job.name)\" lets it run again"
+        case .heldDown, .waitingForStore, .paused, .disabled, .ineligible, .invalid, .finished: return job.state.rawValue
         }
     }
 

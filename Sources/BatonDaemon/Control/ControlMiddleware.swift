@@ -27,7 +27,7 @@ struct ErrorMiddleware: RouterMiddleware {
         } catch let error as any HTTPResponseError {
             return ControlAnswer.error(error.status, (error as? HTTPError)?.body ?? error.status.reasonPhrase)
         } catch {
-            logger.error("A request on the control socket failed", metadata: ["error": "\(error)"])
+            logger.error("request on the control socket failed", metadata: ["error": "\(error)"])
             return ControlAnswer.error(.internalServerError, "internal error; the log of batond says more")
         }
     }
@@ -49,7 +49,7 @@ struct PeerMiddleware: RouterMiddleware {
         }
         guard request.method == .get || peer.mayAct(daemonUser: geteuid()) else {
             logger.notice(
-                "An act on the control socket was refused",
+                "act on the control socket refused",
                 metadata: ["uid": "\(peer.uid)", "pid": "\(peer.pid)", "path": "\(request.uri.path)"])
             throw HTTPError(.forbidden, message: "only root and batond's own user may do this; you may look")
         }

@@ -65,10 +65,10 @@ struct ControlRoutes {
             try await perform(job)
         } catch {
             metadata["error"] = "\(error)"
-            logger.warning("An operator's request failed", metadata: metadata)
+            logger.warning("operator's request failed", metadata: metadata)
             throw error
         }
-        logger.notice("An operator's request was carried out", metadata: metadata)
+        logger.notice("operator's request carried out", metadata: metadata)
         return try ControlAnswer.json(Done(job: job, done: name))
     }
 

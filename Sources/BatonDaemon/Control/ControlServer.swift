@@ -70,9 +70,9 @@ package struct ControlServer: Service {
     }
 
     private func application(_ outcome: Outcome) -> some ApplicationProtocol {
-        // Hummingbird tells of each start and each connection; Baton says what matters itself.
+        // Hummingbird tells of each start and, as an error, of each end; Baton says what matters itself.
         var frameworkLogger = logger
-        frameworkLogger.logLevel = .error
+        frameworkLogger.logLevel = .critical
         return Application(
             router: ControlRoutes(backend: backend, logger: logger).router(),
             server: .http1(
@@ -91,7 +91,7 @@ package struct ControlServer: Service {
                     channel.close(promise: nil)
                     return
                 }
-                logger.debug("The control socket listens", metadata: ["path": "\(socket.path)"])
+                logger.debug("control socket listens", metadata: ["path": "\(socket.path)"])
                 await onListening()
             },
             logger: frameworkLogger)

@@ -87,7 +87,7 @@ package final class WatchdogPulse: Service {
         }
         if ping { notify.watchdog() }
         for loop in stalled.sorted() {
-            logger.error("A loop makes no progress; systemd's watchdog is not pinged", metadata: ["loop": "\(loop)"])
+            logger.error("loop makes no progress, systemd's watchdog is not pinged", metadata: ["loop": "\(loop)"])
         }
         for ask in asks { ask() }
     }
