@@ -139,7 +139,8 @@ struct CheckResult: Encodable {
     /// A node's file may have any name; what only it has are these tables.
     private static func isNodeFile(_ path: String) -> Bool {
         if (path as NSString).lastPathComponent == "batond.toml" { return true }
-        guard let text = try? String(contentsOfFile: path, encoding: .utf8) else { return false }  // The loader says why.
+        // The loader says why, if it can't be read.
+        guard let text = try? String(contentsOfFile: path, encoding: .utf8) else { return false }
         return text.split(whereSeparator: \.isNewline).contains { line in
             line.firstMatch(of: /^\s*\[\s*(node|log|store|jobs|defaults)\s*[\].]/) != nil
         }

@@ -39,7 +39,8 @@ package enum StatusDetail {
         case .backoff: return "backoff: waiting before the next start"
         case .heldDown where job.reason == nil:
             return "held-down: an operator stopped it; \"batonctl run \(job.name)\" lets it run again"
-        case .heldDown, .waitingForStore, .paused, .disabled, .ineligible, .invalid, .finished: return job.state.rawValue
+        case .heldDown, .waitingForStore, .paused, .disabled, .ineligible, .invalid, .finished:
+            return job.state.rawValue
         }
     }
 

@@ -18,7 +18,9 @@ import Testing
     }
 
     @Test func everyProblemIsToldAndTheCodeIs78() async throws {
-        let jobs = ["good": "shell = \"true\"", "bad": "comand = [\"/bin/true\"]", "worse": "shell = \"true\"\nnice = 99"]
+        let jobs = [
+            "good": "shell = \"true\"", "bad": "comand = [\"/bin/true\"]", "worse": "shell = \"true\"\nnice = 99",
+        ]
         try await withNode(jobs) { etc async throws in
             try writeFile(etc + "/jobs.d/README", "words")
             let result = try await batonctl("check", etc)
