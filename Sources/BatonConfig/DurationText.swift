@@ -17,14 +17,17 @@ package enum DurationText {
     /// Numbers, each with a unit: `ms`, `s`, `m`, `h`, `d`. Decimals are allowed.
     package static func parse(_ text: String) throws(Failure) -> Duration {
         if text.isEmpty { throw Failure(reason: "is empty; wanted a duration such as \"30s\"") }
+        if text.contains(where: \.isWhitespace) {
+            throw Failure(reason: "\"\(text)\" has a space in it; write it without, as \"1m30s\"")
+        }
         var rest = Substring(text)
         var total: Int64 = 0
         while let first = rest.first {
             if first == "-" { throw Failure(reason: "\"\(text)\" is negative") }
-            if first.isWhitespace { throw Failure(reason: "\"\(text)\" has a space in it; write it without, as \"1m30s\"") }
             let number = rest.prefix { ("0"..."9").contains($0) || $0 == "." }
             if number.isEmpty {
-                throw Failure(reason: "\"\(text)\" is not a duration; wanted numbers with units (ms s m h d), as \"1m30s\"")
+                throw Failure(
+                    reason: "\"\(text)\" is not a duration; wanted numbers with units (ms s m h d), as \"1m30s\"")
             }
             rest = rest.dropFirst(number.count)
             let unit = rest.prefix { $0.isLetter }
@@ -48,7 +51,7 @@ package enum DurationText {
     /// `number` × `scale`; past the end of the numbers it stays there. Nil when it is no number.
     private static func scaled(_ number: Substring, by scale: Int64) -> Int64? {
         let parts = number.split(separator: ".", omittingEmptySubsequences: false)
-        guard parts.count <= 2, let whole = parts.first, !whole.isEmpty, parts.last?.isEmpty == false else { return nil }
+        guard parts.count <= 2, let whole = parts.first, !parts.contains(where: \.isEmpty) else { return nil }
         guard let units = Int64(whole) else { return .max }
         let (product, overflow) = units.multipliedReportingOverflow(by: scale)
         if overflow { return .max }

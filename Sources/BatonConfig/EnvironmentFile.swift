@@ -65,18 +65,16 @@ package enum EnvironmentFile {
 
         private mutating func key(_ line: Int) throws(ConfigProblem) -> String {
             var key = ""
-            while let scalar = next(), scalar != "=" {
-                if scalar == "\n" { throw ConfigProblem(file: path, line: line, message: "has no '='; wanted KEY=VALUE") }
-                key.unicodeScalars.append(scalar)
-            }
-            if position == text.count, text.last != "=" {
-                if !text[..<position].reversed().prefix(while: { $0 != "\n" }).contains("=") {
+            while true {
+                guard let scalar = next(), scalar != "\n" else {
                     throw ConfigProblem(file: path, line: line, message: "has no '='; wanted KEY=VALUE")
                 }
+                if scalar == "=" { break }
+                key.unicodeScalars.append(scalar)
             }
             while let last = key.last, last == " " || last == "\t" { key.removeLast() }
             if let reason = EnvironmentName.problem(of: key) {
-                throw ConfigProblem(file: path, line: line, key: key, message: reason)
+                throw ConfigProblem(file: path, line: line, key: key.isEmpty ? nil : key, message: reason)
             }
             return key
         }
@@ -111,7 +109,9 @@ package enum EnvironmentFile {
         ) throws(ConfigProblem) {
             while let scalar = next() {
                 if scalar == quote { return }
-                if scalar == "\0" { throw ConfigProblem(file: path, line: line, key: key, message: "holds a NUL character") }
+                if scalar == "\0" {
+                    throw ConfigProblem(file: path, line: line, key: key, message: "holds a NUL character")
+                }
                 guard scalar == "\\", quote == "\"" else {
                     value.append(scalar)
                     continue

@@ -115,7 +115,9 @@ struct NodeDecoder {
             store.username = name
         }
         if let (path, node) = reader.string("password_file") {
-            if store.password != nil { reader.reject(node, "is given, and a password in the url; one of them is enough") }
+            if store.password != nil {
+                reader.reject(node, "is given, and a password in the url; one of them is enough")
+            }
             do {
                 store.password = try PasswordFile.read(path)
             } catch {

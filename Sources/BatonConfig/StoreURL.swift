@@ -74,7 +74,7 @@ struct StoreURL: Equatable {
             host = text[text.index(after: text.startIndex)..<end]
             let rest = text[text.index(after: end)...]
             if !rest.isEmpty {
-                guard rest.hasPrefix(":") else { throw Failure(reason: "has something other than a port after the ']'") }
+                if !rest.hasPrefix(":") { throw Failure(reason: "has something other than a port after the ']'") }
                 port = rest.dropFirst()
             }
         } else if let colon = text.lastIndex(of: ":") {

@@ -15,6 +15,7 @@ enum TOMLText {
                 file: path, line: lineOfInvalidUTF8(bytes), message: "this is no text: it is not valid UTF-8")
         }
         try refuseWhatTheParserCannotTake(bytes, path: path)
+        if let problem = SyntaxGuard.problem(in: text, path: path) { throw problem }
         do {
             let table = try TOMLTable(string: text)
             let source = ConfigSource(path: path, text: text)
@@ -33,7 +34,8 @@ enum TOMLText {
     ) -> [String: ConfigNode] {
         var result: [String: ConfigNode] = [:]
         for (key, value) in table {
-            result[key] = ConfigNode(value: self.value(of: value, source, path + [key]), source: source, path: path + [key])
+            let path = path + [key]
+            result[key] = ConfigNode(value: self.value(of: value, source, path), source: source, path: path)
         }
         return result
     }

@@ -86,7 +86,9 @@ struct TableReader {
     /// Reads a table within this one. What it does not ask for is recorded as unknown.
     mutating func table(_ key: String, planned: [String] = [], _ body: (inout TableReader) -> Void) {
         guard let node = value(key) else { return }
-        guard case .table = node.value else { return log.add(node.problem("is \(node.found); wanted a table, [\(key)]")) }
+        guard case .table = node.value else {
+            return log.add(node.problem("is \(node.found); wanted a table, [\(key)]"))
+        }
         var reader = TableReader(node, log)
         body(&reader)
         reader.finish(planned: planned)

@@ -37,7 +37,8 @@ struct TrustedFile {
         }
         if let doubt = doubt(of: path, found, nextIsTrusted: false) { throw doubt }
         if found.st_size > Self.largest {
-            throw ConfigProblem(file: path, message: "is too large: \(found.st_size) bytes, at most \(Self.largest) are read")
+            throw ConfigProblem(
+                file: path, message: "is too large: \(found.st_size) bytes, at most \(Self.largest) are read")
         }
         return Contents(bytes: try readAll(descriptor, path), mode: found.st_mode & 0o7777)
     }

@@ -81,7 +81,7 @@ struct DatabaseOpening {
             sql: """
                 CREATE TABLE lock (
                     key BLOB PRIMARY KEY, token BLOB NOT NULL, owner BLOB NOT NULL, boot TEXT NOT NULL,
-                    expires INTEGER, timeout INTEGER, seq INTEGER NOT NULL
+                    expires INTEGER, timeout INTEGER, seq INTEGER NOT NULL, failures INTEGER NOT NULL
                 ) WITHOUT ROWID;
                 CREATE TABLE fence (key BLOB PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
                 CREATE TABLE holder (key BLOB PRIMARY KEY, token BLOB NOT NULL, record BLOB NOT NULL) WITHOUT ROWID;

@@ -19,6 +19,8 @@ struct LockRow: Equatable {
     var timeout: Int64?
     /// Grows with every grant, renewal, extension, adoption.
     var seq: Int64
+    /// Runs that failed in a row before this grant: a repeated acquire is told so again.
+    var failures = 0
 
     /// True from the moment at which others may be granted the lock. Holders have stopped before.
     func isOver(at now: Int64) -> Bool {
@@ -37,20 +39,21 @@ struct LockRow: Equatable {
 
     static func fetch(_ key: Bytes, in database: Database) throws -> LockRow? {
         let statement = try database.cachedStatement(
-            sql: "SELECT token, owner, boot, expires, timeout, seq FROM lock WHERE key = ?")
+            sql: "SELECT token, owner, boot, expires, timeout, seq, failures FROM lock WHERE key = ?")
         guard let row = try Row.fetchOne(statement, arguments: [Data(key)]) else { return nil }
         return LockRow(
             token: Bytes(row[0] as Data? ?? Data()), owner: Bytes(row[1] as Data? ?? Data()),
-            boot: row[2] as String? ?? "", expires: row[3], timeout: row[4], seq: row[5] as Int64? ?? 0)
+            boot: row[2] as String? ?? "", expires: row[3], timeout: row[4], seq: row[5] as Int64? ?? 0,
+            failures: row[6] as Int? ?? 0)
     }
 
     func write(_ key: Bytes, in database: Database) throws {
         try database.cachedStatement(
             sql: """
-                INSERT OR REPLACE INTO lock (key, token, owner, boot, expires, timeout, seq)
-                VALUES (?, ?, ?, ?, ?, ?, ?)
+                INSERT OR REPLACE INTO lock (key, token, owner, boot, expires, timeout, seq, failures)
+                VALUES (?, ?, ?, ?, ?, ?, ?, ?)
                 """
-        ).execute(arguments: [Data(key), Data(token), Data(owner), boot, expires, timeout, seq])
+        ).execute(arguments: [Data(key), Data(token), Data(owner), boot, expires, timeout, seq, failures])
     }
 
     static func delete(_ key: Bytes, in database: Database) throws {

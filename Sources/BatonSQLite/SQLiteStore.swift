@@ -45,11 +45,18 @@ public final class SQLiteStore: LockStore {
         await file.close()
     }
 
+    /// One attempt, in one transaction, on the disk before the yes.
     public func acquire(
         _ request: AcquireRequest, timeout: Duration
     ) async throws(LockError) -> Stamped<AcquireReply> {
-        if request.token.isEmpty {
-            throw LockError(.invalidArgument, lock: request.keys.name, "a token must have at least one byte")
+        try check(token: request.token, of: request.keys)
+        if let lease = request.timeout {
+            try check(lease, of: request.keys)
+            if let most = request.guarding?.maxLockTimeout, lease > most {
+                throw LockError(
+                    .invalidArgument, lock: request.keys.name,
+                    "a lease of \(lease) is longer than max_lock_timeout = \(most)")
+            }
         }
         // Grants are few, and a fence must not be forgotten by a power loss: these are on the disk before the yes.
         return try await file.transact(about: request.keys, timeout: timeout, durability: .full) {
@@ -57,16 +64,17 @@ public final class SQLiteStore: LockStore {
         }
     }
 
+    /// Renews, extends, puts back, or swaps the token, if nobody was granted the lock since.
     public func renew(_ request: RenewRequest, timeout: Duration) async throws(LockError) -> Stamped<RenewReply> {
-        if request.successor?.token.isEmpty == true {
-            throw LockError(.invalidArgument, lock: request.keys.name, "a token must have at least one byte")
-        }
+        if let successor = request.successor { try check(token: successor.token, of: request.keys) }
+        if case .reset(let lease) = request.change { try check(lease, of: request.keys) }
         // A renewal that a power loss undoes is harmless: the boot id changes with it, and ends every lease.
         return try await file.transact(about: request.keys, timeout: timeout, durability: .normal) {
             Stamped(try $0.renew(request), serverTime: $0.now)
         }
     }
 
+    /// Deletes the row, and rings the waiters of every process.
     public func release(_ request: ReleaseRequest, timeout: Duration) async throws(LockError) -> Bool {
         try await file.transact(
             about: request.keys, timeout: timeout, durability: request.mark == nil ? .normal : .full
@@ -75,12 +83,14 @@ public final class SQLiteStore: LockStore {
         }
     }
 
+    /// Shows a lock as of one instant; waits for no writer.
     public func look(at keys: LockKeys, timeout: Duration) async throws(LockError) -> LockView {
         try await file.transact(about: keys, timeout: timeout, durability: .readOnly) {
             try $0.look(at: keys)
         }
     }
 
+    /// Sets or clears the mark, and rings the waiters of every process.
     public func setMark(_ mark: Mark?, on keys: LockKeys, timeout: Duration) async throws(LockError) {
         try await file.transact(about: keys, timeout: timeout, durability: .full) {
             try $0.setMark(mark, on: keys)
@@ -88,10 +98,12 @@ public final class SQLiteStore: LockStore {
         }
     }
 
+    /// This machine's `CLOCK_BOOTTIME`; never nil.
     public func serverTime() -> Int64? {
         file.serverTime()
     }
 
+    /// Runs `body` while changes made by any process of this machine ring the bell.
     public func withAnnouncements<Result: Sendable>(
         of keys: LockKeys, _ body: @Sendable (Doorbell) async throws -> Result
     ) async throws -> Result {
@@ -100,6 +112,17 @@ public final class SQLiteStore: LockStore {
         defer { announcements.remove(bell, for: keys.lock) }
         announcements.watch { [weak file] in file?.readAnnouncements() }
         return try await body(bell)
+    }
+
+    private func check(token: Bytes, of keys: LockKeys) throws(LockError) {
+        // An empty one in the database means that somebody emptied it.
+        if token.isEmpty { throw LockError(.invalidArgument, lock: keys.name, "a token must have at least one byte") }
+    }
+
+    private func check(_ lease: Duration, of keys: LockKeys) throws(LockError) {
+        if lease < .milliseconds(1) || lease > .seconds(1_000_000_000) {
+            throw LockError(.invalidArgument, lock: keys.name, "a lease of \(lease) cannot be: wanted 1 ms to 30 years")
+        }
     }
 }
 

@@ -5,7 +5,7 @@ import BatonCore
 import BatonLock
 
 extension StoreTransaction {
-    /// The order of the checks is that of the model: late, then the epoch, then the lock.
+    /// In this order: late, unsettled, ours already, marked, held, orphaned, granted.
     func acquire(_ request: AcquireRequest) throws -> AcquireReply {
         if let notAfter = request.notAfter, now >= notAfter { return .late }
         if let guarding = request.guarding,
@@ -13,16 +13,16 @@ extension StoreTransaction {
         {
             return unsettled
         }
-        let row = try lockRow(request.keys.lock)
-        var isOurs = false
-        if let row, !row.isOver(at: now) {
-            isOurs = request.tokenIsFresh && row.token == request.token
-            if !isOurs, let refusal = try refusal(of: request, by: row) { return refusal }
-        }
-        let mark = try markRow(request.keys.mark)
-        // A lock that is ours already was granted before the mark was set; who set it tells its holder.
-        if request.heedsMarks, !isOurs, let standing = standing(mark) { return .marked(standing) }
-        return .granted(try grant(request, after: row, failures: mark?.failures ?? 0))
+        var row = try lockRow(request.keys.lock)
+        if let found = row, found.isOver(at: now) { row = nil }
+        if let row, request.tokenIsFresh, row.token == request.token { return .granted(try grantAgain(request, row)) }
+
+        let mark = request.heedsMarks ? try markRow(request.keys.mark) : nil
+        if let standing = standing(mark) { return .marked(standing) }
+        if let row, let refusal = try refusal(of: request, by: row) { return refusal }
+        // A mark whose time is over is used up by this grant.
+        if mark != nil { try setMark(nil, on: request.keys) }
+        return .granted(try grant(request, failures: mark?.failures ?? 0))
     }
 
     /// Why a row that is not over keeps this request from being granted; nil when it does not.
@@ -35,10 +35,26 @@ extension StoreTransaction {
         return !guarded || isClaimed ? nil : .orphaned(sighting)
     }
 
-    private func grant(_ request: AcquireRequest, after row: LockRow?, failures: Int) throws -> AcquireReply.Grant {
+    private func grant(_ request: AcquireRequest, failures: Int) throws -> AcquireReply.Grant {
         let fence = try request.fence.map { try nextFence(request.keys.fence, floor: $0.floor) }
-        try hold(request.keys.lock, by: request.token, timeout: request.timeout?.microseconds, after: row)
+        // An old row, over or of another boot, only lends its number.
+        let previous = try LockRow.fetch(request.keys.lock, in: database)
+        let timeout = request.timeout?.microseconds
+        try hold(request.keys.lock, by: request.token, timeout: timeout, failures: failures, after: previous)
         try setHolder(request.holder, of: request.token, request.keys.holder)
         return AcquireReply.Grant(fence: fence, failures: failures)
+    }
+
+    /// The reply to the first grant was lost (rule S1): a full lease again, with the same fence.
+    private func grantAgain(_ request: AcquireRequest, _ row: LockRow) throws -> AcquireReply.Grant {
+        var fence: Int64?
+        if let wanted = request.fence {
+            let last = try lastFence(request.keys.fence)
+            fence = last > wanted.floor ? last : try nextFence(request.keys.fence, floor: wanted.floor)
+        }
+        let timeout = request.timeout?.microseconds
+        try hold(request.keys.lock, by: request.token, timeout: timeout, failures: row.failures, after: row)
+        try setHolder(request.holder, of: request.token, request.keys.holder)
+        return AcquireReply.Grant(fence: fence, failures: row.failures)
     }
 }

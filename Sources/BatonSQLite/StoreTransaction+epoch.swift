@@ -65,7 +65,9 @@ extension StoreTransaction {
         if timeout.microseconds > epoch.maxLockTimeout {
             throw LockError(
                 .refused,
-                "a lease of \(timeout) is longer than max_lock_timeout = \(Duration.microseconds(epoch.maxLockTimeout))")
+                """
+                a lease of \(timeout) is longer than max_lock_timeout = \(Duration.microseconds(epoch.maxLockTimeout))
+                """)
         }
     }
 

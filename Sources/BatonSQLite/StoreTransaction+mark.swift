@@ -21,9 +21,9 @@ extension StoreTransaction {
             sql: "SELECT kind, until, boot, failures, setter FROM mark WHERE key = ?")
         guard let row = try Row.fetchOne(statement, arguments: [Data(key)]) else { return nil }
         return MarkRow(
-            // A kind that this version does not know holds the job down: nothing starts because of a misunderstanding.
-            kind: Mark.Kind(rawValue: row[0] as String? ?? "") ?? .heldDown,
-            until: row[1], boot: row[2] as String? ?? "", failures: row[3] as Int? ?? 0, setter: row[4] as String? ?? "")
+            // A kind that this version does not know holds the job down: nothing starts by a misunderstanding.
+            kind: Mark.Kind(rawValue: row[0] as String? ?? "") ?? .heldDown, until: row[1],
+            boot: row[2] as String? ?? "", failures: row[3] as Int? ?? 0, setter: row[4] as String? ?? "")
     }
 
     /// The mark, if it still keeps the lock from being granted. One with an end, of another boot, is over.

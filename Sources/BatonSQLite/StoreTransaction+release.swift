@@ -14,7 +14,10 @@ extension StoreTransaction {
         guard isHeld || (request.guarding && row.owner == request.token) else { return false }
         try LockRow.delete(request.keys.lock, in: database)
         try setHolder(nil, of: request.token, request.keys.holder)
-        if let mark = request.mark { try setMark(mark, on: request.keys) }
+        // What an operator said stays in force.
+        if let mark = request.mark, try markRow(request.keys.mark)?.kind != .heldDown {
+            try setMark(mark, on: request.keys)
+        }
         try announce(request.keys)
         return true
     }

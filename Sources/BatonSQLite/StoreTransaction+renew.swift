@@ -5,21 +5,24 @@ import BatonCore
 import BatonLock
 
 extension StoreTransaction {
+    /// A token that is neither ours nor our successor's never renews.
     func renew(_ request: RenewRequest) throws -> RenewReply {
         let epoch = try request.guarding.map { try self.epoch(request.keys.epoch, guarding: $0) }
         let row = try lockRow(request.keys.lock)
         if let row, !row.isOver(at: now), isOurs(row.token, request) {
-            guard let timeout = try timeout(after: request.change, of: row) else { return .lost }
-            return try extend(request, row, to: timeout, epoch)
+            guard case .add(let more) = request.change else { return try extend(request, row, epoch) }
+            guard let expires = row.expires else { return .lost }
+            return try extend(request, row, epoch, to: (expires - now).addingOrMax(more.microseconds))
         }
         guard let epoch else { return .lost }
         // A refusal by a file that does not know its own past is not a "lost" (rule S5).
         let refusal = epoch.nonce == nil ? RenewReply.lost : .unsettled
-        if let notAfter = request.notAfter, now >= notAfter { return refusal }
+        guard let notAfter = request.notAfter, now < notAfter else { return refusal }
         // Nobody was granted the lock since: our own row is still there, or the file was replaced.
-        let mayReturn = row.map { ($0.isOver(at: now) || $0.token.isEmpty) && isOurs($0.owner, request) }
-        guard mayReturn ?? (epoch.nonce != nil), case .reset(let timeout) = request.change else { return refusal }
-        return try extend(request, row, to: timeout.microseconds, epoch)
+        let isFree = row.map { ($0.isOver(at: now) || $0.token.isEmpty) && isOurs($0.owner, request) }
+        guard isFree ?? (epoch.nonce != nil) else { return refusal }
+        guard case .add(let more) = request.change else { return try extend(request, row, epoch) }
+        return try extend(request, row, epoch, to: (notAfter - now).addingOrMax(more.microseconds))
     }
 
     private func isOurs(_ token: Bytes, _ request: RenewRequest) -> Bool {
@@ -27,28 +30,20 @@ extension StoreTransaction {
         token == request.token || (request.successor != nil && token == request.successor?.token)
     }
 
-    /// The lease that the change leads to, in microseconds from now; nil when there is none to add to.
-    private func timeout(after change: RenewRequest.Change, of row: LockRow) throws -> Int64? {
-        let timeout: Int64
-        switch change {
-        case .reset(let whole): timeout = whole.microseconds
-        case .add(let more):
-            guard let expires = row.expires else { return nil }
-            timeout = (expires - now).addingOrMax(more.microseconds)
-        }
-        if timeout <= 0 { throw LockError(.refused, "nothing would be left of the lease") }
-        return timeout
-    }
-
+    /// - Parameter sum: what is left and more, in microseconds; nil: the change says it.
     private func extend(
-        _ request: RenewRequest, _ row: LockRow?, to timeout: Int64, _ epoch: Epoch?
+        _ request: RenewRequest, _ row: LockRow?, _ epoch: Epoch?, to sum: Int64? = nil
     ) throws -> RenewReply {
+        var timeout = sum ?? 0
+        if sum == nil, case .reset(let whole) = request.change { timeout = whole.microseconds }
         if timeout <= 0 { throw LockError(.refused, "nothing would be left of the lease") }
         if let epoch { try check(.microseconds(timeout), against: epoch) }
+
         let token = request.successor?.token ?? request.token
-        try hold(request.keys.lock, by: token, timeout: timeout, after: row)
-        if let successor = request.successor {
-            try setHolder(successor.holder, of: successor.token, request.keys.holder)
+        try hold(request.keys.lock, by: token, timeout: timeout, failures: row?.failures ?? 0, after: row)
+        if request.fence > 0 { try raiseFence(request.keys.fence, to: request.fence) }
+        if let record = request.successor?.holder ?? request.holder {
+            try setHolder(record, of: token, request.keys.holder)
         }
         return .renewed(timeToLive: .microseconds(timeout))
     }

@@ -38,14 +38,16 @@ struct StoreTransaction {
 
     /// Makes `token` the holder from now on, and returns the row as it is now.
     @discardableResult
-    func hold(_ key: Bytes, by token: Bytes, timeout: Int64?, after previous: LockRow?) throws -> LockRow {
+    func hold(
+        _ key: Bytes, by token: Bytes, timeout: Int64?, failures: Int, after previous: LockRow?
+    ) throws -> LockRow {
         guard let bootID else {
             throw LockError(.refused, "the kernel does not name this boot: leases would outlive a reboot")
         }
         // Every change has a new number (rule S6), and a new token starts where the last one ended.
         let row = LockRow(
             token: token, owner: token, boot: bootID, expires: timeout.map { now.addingOrMax($0) }, timeout: timeout,
-            seq: (previous?.seq ?? 0) &+ 1)
+            seq: (previous?.seq ?? 0) &+ 1, failures: failures)
         try row.write(key, in: database)
         return row
     }
@@ -70,7 +72,7 @@ struct StoreTransaction {
     /// `max(last + 1, wall-clock µs, floor + 1)` (rule S7), kept as the last one.
     func nextFence(_ key: Bytes, floor: Int64) throws -> Int64 {
         let known = max(try lastFence(key), floor)
-        if known == .max { throw LockError(.refused, "the fence cannot grow any more: \(known) was the largest number") }
+        if known == .max { throw LockError(.refused, "the fence is the largest number there is, and cannot grow") }
         let fence = max(known + 1, wallMicroseconds)
         try raiseFence(key, to: fence)
         return fence

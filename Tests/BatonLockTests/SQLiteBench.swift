@@ -16,10 +16,8 @@ final class SQLiteBench: Sendable {
     private let wall = Mutex<Int64>(1_790_000_000_000_000)
 
     init() {
-        var template = Array("/tmp/baton-sqlite-XXXXXX".utf8CString)
-        folder = template.withUnsafeMutableBufferPointer { buffer in
-            String(cString: mkdtemp(buffer.baseAddress!))
-        }
+        folder = "/tmp/baton-sqlite-\(UInt64.random(in: .min ... .max))"
+        mkdir(folder, 0o700)
     }
 
     deinit {
@@ -63,7 +61,7 @@ extension AcquireRequest {
     }
 
     /// What the library sends.
-    static func bare(_ token: String, timeout: Duration? = .seconds(15), fresh: Bool = true) -> AcquireRequest {
+    static func library(_ token: String, timeout: Duration? = .seconds(15), fresh: Bool = true) -> AcquireRequest {
         AcquireRequest(keys: sqliteKeys, token: Bytes(token.utf8), tokenIsFresh: fresh, timeout: timeout)
     }
 }
@@ -88,19 +86,19 @@ extension SQLiteStore {
         try await renew(request, timeout: .seconds(5)).reply
     }
 
-    func release(_ token: String, mark: Mark? = nil, guarding: Bool = true) async throws -> Bool {
+    func giveBack(_ token: String, mark: Mark? = nil, guarding: Bool = true) async throws -> Bool {
         try await release(
             ReleaseRequest(keys: sqliteKeys, token: Bytes(token.utf8), mark: mark, guarding: guarding),
             timeout: .seconds(5))
     }
 
-    func look() async throws -> LockView { try await look(at: sqliteKeys, timeout: .seconds(5)) }
+    func lookAround() async throws -> LockView { try await look(at: sqliteKeys, timeout: .seconds(5)) }
 
     /// Presents the nonce at once, as if it had been waited for.
-    func settle() async throws {
+    func settleNow() async throws {
         guard case .unsettled(let nonce, _) = try await acquire(.guarded("settling")) else { return }
         _ = try await acquire(.guarded("settling", nonce: nonce))
-        _ = try await release("settling")
+        _ = try await giveBack("settling")
     }
 }
 

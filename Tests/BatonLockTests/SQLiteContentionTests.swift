@@ -44,7 +44,7 @@ private final class Turnstile: Sendable {
                 group.addTask {
                     for round in 0..<20 {
                         let token = "store \(number) round \(round)"
-                        var request = AcquireRequest.bare(token)
+                        var request = AcquireRequest.library(token)
                         request.fence = .init()
                         while true {
                             guard let fence = try await store.acquire(request).fence else {
@@ -56,7 +56,7 @@ private final class Turnstile: Sendable {
                         }
                         await Task.yield()
                         turnstile.leave()
-                        #expect(try await store.release(token, guarding: false))
+                        #expect(try await store.giveBack(token, guarding: false))
                     }
                 }
             }
@@ -69,16 +69,16 @@ private final class Turnstile: Sendable {
     @Test func aReleaseRingsTheWaitersOfItsLockInAnotherStore() async throws {
         let bench = SQLiteBench()
         let (one, two) = (bench.store(), bench.store())
-        _ = try await one.acquire(.bare("a"))
+        _ = try await one.acquire(.library("a"))
         let other = LockKeys(prefix: "baton", job: "other")
         try await two.withAnnouncements(of: sqliteKeys) { bell in
             try await two.withAnnouncements(of: other) { silent in
-                #expect(try await two.acquire(.bare("b")).sighting != nil)
+                #expect(try await two.acquire(.library("b")).sighting != nil)
                 let start = BootClock.now()
-                #expect(try await one.release("a", guarding: false))
+                #expect(try await one.giveBack("a", guarding: false))
                 await bell.wait(until: start + .seconds(10))
                 #expect(BootClock.now() - start < .seconds(5))
-                #expect(try await two.acquire(.bare("b")).isGranted)
+                #expect(try await two.acquire(.library("b")).isGranted)
                 // The other lock's bell did not ring.
                 let before = BootClock.now()
                 await silent.wait(until: before + .milliseconds(20))
@@ -94,16 +94,16 @@ private final class Turnstile: Sendable {
     @Test func aReplacedFileRingsEveryone() async throws {
         let bench = SQLiteBench()
         let (one, two) = (bench.store(), bench.store())
-        _ = try await two.acquire(.bare("a"))
+        _ = try await two.acquire(.library("a"))
         try await two.withAnnouncements(of: sqliteKeys) { bell in
             bench.deleteFiles()
             let start = BootClock.now()
             // The announcement's file went as well; the watch finds its successor.
             await bell.wait(until: start + .seconds(10))
             #expect(BootClock.now() - start < .seconds(5))
-            _ = try await one.acquire(.bare("b"))
-            _ = try await two.look()
-            #expect(try await one.release("b", guarding: false))
+            _ = try await one.acquire(.library("b"))
+            _ = try await two.lookAround()
+            #expect(try await one.giveBack("b", guarding: false))
             let later = BootClock.now()
             await bell.wait(until: later + .seconds(10))
             #expect(BootClock.now() - later < .seconds(5))

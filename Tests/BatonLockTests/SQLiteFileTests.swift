@@ -11,7 +11,7 @@ import Testing
     @Test func theFileIsForItsOwnerOnly() async throws {
         let bench = SQLiteBench()
         let store = bench.store()
-        _ = try await store.look()
+        _ = try await store.lookAround()
         for name in ["baton.db", "baton.db-wal", "baton.db-shm"] {
             var found = stat()
             #expect(stat("\(bench.folder)/\(name)", &found) == 0)
@@ -22,7 +22,7 @@ import Testing
     @Test func aFileThatIsDeletedUnderAStoreIsUnsettled() async throws {
         let bench = SQLiteBench()
         let (one, two) = (bench.store(), bench.store())
-        try await one.settle()
+        try await one.settleNow()
         _ = try await one.acquire(.guarded("a"))
         #expect(try await two.acquire(.guarded("b")).sighting != nil)
         unlink(bench.path)
@@ -32,7 +32,8 @@ import Testing
         }
         #expect(wait == .seconds(30))
         // The holder puts its lock back, which ends nobody's wait; after the wait it is held.
-        #expect(try await one.renew(.guarded("a", notAfter: bench.microseconds + 1)) == .renewed(timeToLive: .seconds(15)))
+        let renewal = RenewRequest.guarded("a", notAfter: bench.microseconds + 1)
+        #expect(try await one.renew(renewal) == .renewed(timeToLive: .seconds(15)))
         #expect(try await two.acquire(.guarded("b")) == .unsettled(nonce: nonce, wait: .seconds(30)))
         #expect(try await two.acquire(.guarded("b", nonce: nonce)).sighting != nil)
         #expect(try await one.renew(.guarded("a")) == .renewed(timeToLive: .seconds(15)))
@@ -41,19 +42,26 @@ import Testing
     @Test func inAnUnsettledFileARefusalIsNotALoss() async throws {
         let bench = SQLiteBench()
         let store = bench.store()
-        try await store.settle()
+        try await store.settleNow()
         _ = try await store.acquire(.guarded("a"))
         unlink(bench.path)
         #expect(try await store.renew(.guarded("a", notAfter: bench.microseconds)) == .unsettled)
-        #expect(try await store.renew(.guarded("a", .add(.seconds(1)))) == .unsettled)
-        #expect(try await store.renew(.guarded("a")) == .renewed(timeToLive: .seconds(15)))
+        #expect(try await store.renew(.guarded("a")) == .unsettled)
+        var renewal = RenewRequest.guarded("a", notAfter: bench.microseconds + 1)
+        renewal.fence = 42
+        renewal.holder = Bytes("me".utf8)
+        #expect(try await store.renew(renewal) == .renewed(timeToLive: .seconds(15)))
+        let view = try await store.lookAround()
+        #expect(view.fence == 42)
+        #expect(view.holder == Bytes("me".utf8))
+        #expect(view.holderToken == Bytes("a".utf8))
         #expect(try await store.renew(.guarded("other")) == .unsettled)
     }
 
     @Test func aRestoredCopyIsUnsettledForAllEvenForOnesThatStartLater() async throws {
         let bench = SQLiteBench()
         let open = bench.store()
-        try await open.settle()
+        try await open.settleNow()
         try await bench.edit("VACUUM INTO '\(bench.folder)/copy.db'")
         _ = try await open.acquire(.guarded("a"))
         unlink(bench.path + "-wal")
@@ -70,9 +78,9 @@ import Testing
     @Test func aFileThatOthersTakeForSettledIsNotSoForAStoreThatLostItsOwn() async throws {
         let bench = SQLiteBench()
         let open = bench.store()
-        try await open.settle()
+        try await open.settleNow()
         unlink(bench.path)
-        try await bench.store().settle()
+        try await bench.store().settleNow()
         guard case .unsettled = try await open.acquire(.guarded("a")) else {
             Issue.record("a replaced file granted a lock")
             return
@@ -84,7 +92,7 @@ import Testing
         let garbage = String(repeating: "this is no database. ", count: 500)
         bench.write(garbage)
         let store = bench.store()
-        let error = await #expect(throws: LockError.self) { _ = try await store.acquire(.bare("a")) }
+        let error = await #expect(throws: LockError.self) { _ = try await store.acquire(.library("a")) }
         #expect(error?.code == .refused)
         #expect(error?.message == "\(bench.path) is not an SQLite database")
         #expect(store.state == .unreachable("\(bench.path) is not an SQLite database"))
@@ -94,32 +102,32 @@ import Testing
     @Test func theDatabaseOfAnotherProgramIsRefused() async throws {
         let bench = SQLiteBench()
         try await bench.edit("CREATE TABLE theirs (x)")
-        let error = await #expect(throws: LockError.self) { _ = try await bench.store().acquire(.bare("a")) }
+        let error = await #expect(throws: LockError.self) { _ = try await bench.store().acquire(.library("a")) }
         #expect(error?.message == "\(bench.path) is the SQLite database of another program, not Baton's")
     }
 
     @Test func theFormatOfALaterBatonIsRefused() async throws {
         let bench = SQLiteBench()
-        _ = try await bench.store().look()
+        _ = try await bench.store().lookAround()
         try await bench.edit("PRAGMA user_version = 7")
-        let error = await #expect(throws: LockError.self) { _ = try await bench.store().acquire(.bare("a")) }
+        let error = await #expect(throws: LockError.self) { _ = try await bench.store().acquire(.library("a")) }
         #expect(error?.message == "\(bench.path) has format 7; this version of Baton knows format 1")
     }
 
     @Test func missingAndForbiddenFoldersAreNamed() async throws {
         let none = SQLiteStore(path: "/nonexistent/folder/baton.db", maxLockTimeout: .seconds(30))
-        let missing = await #expect(throws: LockError.self) { _ = try await none.acquire(.bare("a")) }
+        let missing = await #expect(throws: LockError.self) { _ = try await none.acquire(.library("a")) }
         #expect(missing?.code == .unreachable)
         #expect(
             missing?.message
                 == "/nonexistent/folder/baton.db: the folder /nonexistent/folder: No such file or directory")
         // Where even root may create nothing.
         let proc = SQLiteStore(path: "/proc/baton.db", maxLockTimeout: .seconds(30))
-        let forbidden = await #expect(throws: LockError.self) { _ = try await proc.acquire(.bare("a")) }
+        let forbidden = await #expect(throws: LockError.self) { _ = try await proc.acquire(.library("a")) }
         #expect(forbidden?.message.hasPrefix("/proc/baton.db") == true)
         let bench = SQLiteBench()
         let folder = SQLiteStore(path: bench.folder, maxLockTimeout: .seconds(30))
-        let directory = await #expect(throws: LockError.self) { _ = try await folder.acquire(.bare("a")) }
+        let directory = await #expect(throws: LockError.self) { _ = try await folder.acquire(.library("a")) }
         #expect(directory?.message == "\(bench.folder) is a folder, not a file")
         unlink(bench.folder + ".announce")
     }
@@ -127,21 +135,21 @@ import Testing
     @Test func aClosedStoreSaysSo() async throws {
         let bench = SQLiteBench()
         let store = bench.store()
-        _ = try await store.look()
+        _ = try await store.lookAround()
         await store.close()
-        let error = await #expect(throws: LockError.self) { _ = try await store.look() }
+        let error = await #expect(throws: LockError.self) { _ = try await store.lookAround() }
         #expect(error?.code == .closed)
     }
 
     @Test func aFileLockedByAnotherProcessTimesOutInTime() async throws {
         let bench = SQLiteBench()
         let store = bench.store()
-        _ = try await store.look()
+        _ = try await store.lookAround()
         let clock = ContinuousClock()
         try await bench.holdingTheWriteLock {
             let start = clock.now
             let error = await #expect(throws: LockError.self) {
-                _ = try await store.acquire(.bare("a"), timeout: .milliseconds(200))
+                _ = try await store.acquire(.library("a"), timeout: .milliseconds(200))
             }
             #expect(error?.code == .unreachable)
             #expect(error?.message == "\(bench.path): locked by another process for too long")
@@ -150,6 +158,6 @@ import Testing
             let view = try await store.look(at: sqliteKeys, timeout: .milliseconds(200))
             #expect(view.token == nil)
         }
-        #expect(try await store.acquire(.bare("a")).isGranted)
+        #expect(try await store.acquire(.library("a")).isGranted)
     }
 }

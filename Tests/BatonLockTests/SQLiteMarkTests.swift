@@ -11,18 +11,20 @@ import Testing
     @Test func aMarkKeepsTheLockFromBeingGranted() async throws {
         let bench = SQLiteBench()
         let store = bench.store()
-        try await store.settle()
+        try await store.settleNow()
         let down = Mark(kind: .heldDown, by: "web-1")
         try await store.setMark(down, on: sqliteKeys, timeout: .seconds(5))
         #expect(try await store.acquire(.guarded("a")) == .marked(down))
-        #expect(try await store.look().mark == down)
+        #expect(try await store.lookAround().mark == down)
         var heedless = AcquireRequest.guarded("a")
         heedless.heedsMarks = false
         #expect(try await store.acquire(heedless).isGranted)
-        // Held is the better answer than marked, and a lost reply's repetition is still a yes.
-        #expect(try await store.acquire(.guarded("b")).sighting != nil)
+        // A lost reply's repetition is still a yes; everyone else learns of the mark first.
         #expect(try await store.acquire(.guarded("a")).isGranted)
-        #expect(try await store.release("a"))
+        #expect(try await store.acquire(.guarded("b")) == .marked(down))
+        // What the operator said stays in force, whatever the run that ended would set.
+        #expect(try await store.giveBack("a", mark: Mark(kind: .finished)))
+        #expect(try await store.lookAround().mark == down)
         try await store.setMark(nil, on: sqliteKeys, timeout: .seconds(5))
         #expect(try await store.acquire(.guarded("b")).isGranted)
     }
@@ -30,39 +32,46 @@ import Testing
     @Test func coolingDownEndsByItselfAndRemembersTheFailures() async throws {
         let bench = SQLiteBench()
         let store = bench.store()
-        try await store.settle()
+        try await store.settleNow()
         _ = try await store.acquire(.guarded("a"))
         let cooling = Mark(kind: .coolingDown, remaining: .seconds(10), failures: 3, by: "web-1")
-        #expect(try await store.release("a", mark: cooling))
+        #expect(try await store.giveBack("a", mark: cooling))
         bench.advance(.seconds(4))
         let left = Mark(kind: .coolingDown, remaining: .seconds(6), failures: 3, by: "web-1")
         #expect(try await store.acquire(.guarded("b")) == .marked(left))
         bench.advance(.seconds(6))
-        #expect(try await store.look().mark == nil)
+        #expect(try await store.lookAround().mark == nil)
         guard case .granted(let grant) = try await store.acquire(.guarded("b")) else {
             Issue.record("a mark whose time was over kept the lock")
             return
         }
         #expect(grant.failures == 3)
+        #expect(try await store.acquire(.guarded("b")) == .granted(grant))
+        #expect(try await store.giveBack("b"))
+        guard case .granted(let next) = try await store.acquire(.guarded("c")) else {
+            Issue.record("a released lock was not granted")
+            return
+        }
+        #expect(next.failures == 0)
     }
 
     @Test func aReleaseThatIsNotOursSetsNoMark() async throws {
         let bench = SQLiteBench()
         let store = bench.store()
-        try await store.settle()
+        try await store.settleNow()
         _ = try await store.acquire(.guarded("a"))
-        #expect(try await store.release("b", mark: Mark(kind: .finished)) == false)
-        #expect(try await store.look().mark == nil)
+        #expect(try await store.giveBack("b", mark: Mark(kind: .finished)) == false)
+        #expect(try await store.lookAround().mark == nil)
         // Ours although it ran out: nobody was granted it since.
         bench.advance(.seconds(20))
-        #expect(try await store.release("a", mark: Mark(kind: .finished)))
-        #expect(try await store.look().mark?.kind == .finished)
+        #expect(try await store.giveBack("a", mark: Mark(kind: .finished)))
+        #expect(try await store.lookAround().mark?.kind == .finished)
     }
 
     @Test func afterARebootLeasesAndCoolingAreOverAndTheRestStands() async throws {
         let bench = SQLiteBench()
         let before = bench.store()
-        try await before.settle()
+        try await before.settleNow()
         let first = try #require(try await before.acquire(.guarded("a")).fence)
         let other = LockKeys(prefix: "baton", job: "other")
         try await before.setMark(
@@ -72,7 +81,7 @@ import Testing
         await before.close()
 
         let after = bench.store(boot: "boot-2")
-        #expect(try await after.look().token == nil)
+        #expect(try await after.lookAround().token == nil)
         #expect(try await after.renew(.guarded("a")) == .lost)
         let second = try #require(try await after.acquire(.guarded("b")).fence)
         #expect(second > first)
@@ -87,7 +96,7 @@ import Testing
     @Test func withoutABootIDNothingIsGranted() async throws {
         let bench = SQLiteBench()
         let store = bench.store(boot: nil)
-        let error = await #expect(throws: LockError.self) { _ = try await store.acquire(.bare("a")) }
+        let error = await #expect(throws: LockError.self) { _ = try await store.acquire(.library("a")) }
         #expect(error?.code == .refused)
     }
 }
