@@ -84,11 +84,8 @@ import Testing
         ("export A=1", "f:1: export A: 'export A' cannot name an environment variable; wanted letters, digits and _"),
         ("=1", "f:1: has no name before the '='"), ("A=\"x", "f:1: A: has a \" that is never closed"),
         ("A=1\n1B=2", "f:2: 1B: '1B' cannot name an environment variable; wanted letters, digits and _"),
-        (
-            "BATON_FENCE=1",
-            "f:1: BATON_FENCE: 'BATON_FENCE' is set by Baton itself"),
-        ("A=\0", "f:1: A: holds a NUL character"
-        ),
+        ("BATON_FENCE=1", "f:1: BATON_FENCE: 'BATON_FENCE' is set by Baton itself"),
+        ("A=\0", "f:1: A: holds a NUL character"),
     ])
     func badEnvironmentFiles(text: String, wanted: String) {
         do {

@@ -48,7 +48,7 @@ private final class Turnstile: Sendable {
                         request.fence = .init()
                         while true {
                             guard let fence = try await store.acquire(request).fence else {
-                                await Task.yield()
+                                try await Task.sleep(for: .milliseconds(1))
                                 continue
                             }
                             turnstile.enter(fence)
@@ -76,8 +76,8 @@ private final class Turnstile: Sendable {
                 #expect(try await two.acquire(.library("b")).sighting != nil)
                 let start = BootClock.now()
                 #expect(try await one.giveBack("a", guarding: false))
-                await bell.wait(until: start + .seconds(10))
-                #expect(BootClock.now() - start < .seconds(5))
+                await bell.wait(until: start + .seconds(60))
+                #expect(BootClock.now() - start < .seconds(30))
                 #expect(try await two.acquire(.library("b")).isGranted)
                 // The other lock's bell did not ring.
                 let before = BootClock.now()
@@ -85,8 +85,8 @@ private final class Turnstile: Sendable {
                 #expect(BootClock.now() - before >= .milliseconds(20))
                 // A mark rings too.
                 try await one.setMark(Mark(kind: .heldDown), on: other, timeout: .seconds(5))
-                await silent.wait(until: before + .seconds(10))
-                #expect(BootClock.now() - before < .seconds(5))
+                await silent.wait(until: before + .seconds(60))
+                #expect(BootClock.now() - before < .seconds(30))
             }
         }
     }
@@ -99,14 +99,14 @@ private final class Turnstile: Sendable {
             bench.deleteFiles()
             let start = BootClock.now()
             // The announcement's file went as well; the watch finds its successor.
-            await bell.wait(until: start + .seconds(10))
-            #expect(BootClock.now() - start < .seconds(5))
+            await bell.wait(until: start + .seconds(60))
+            #expect(BootClock.now() - start < .seconds(30))
             _ = try await one.acquire(.library("b"))
             _ = try await two.lookAround()
             #expect(try await one.giveBack("b", guarding: false))
             let later = BootClock.now()
-            await bell.wait(until: later + .seconds(10))
-            #expect(BootClock.now() - later < .seconds(5))
+            await bell.wait(until: later + .seconds(60))
+            #expect(BootClock.now() - later < .seconds(30))
         }
     }
 }
