@@ -7,7 +7,7 @@ import Glibc
 /// Whether a job's program is there: a doubt at check time, since it may be installed later, or only elsewhere.
 enum ProgramLookup {
     /// systemd's default for services.
-    package static let defaultPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+    static var defaultPath: String { WorkloadPath.standard }
 
     /// What is wrong with the program; nil when it can be executed by somebody.
     static func doubt(of command: JobDefinition.Command, path: String) -> String? {

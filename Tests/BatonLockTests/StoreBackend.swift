@@ -5,6 +5,7 @@ import BatonCore
 import BatonLock
 import BatonSQLite
 import BatonValkey
+import Foundation
 import Testing
 
 @testable import BatonTestSupport
@@ -35,8 +36,16 @@ struct StoreBackend: Sendable, CustomTestStringConvertible {
             let store = SQLiteStore(path: bench.path, maxLockTimeout: maxLockTimeout)
             try await body(
                 StoreUnderTest(
-                    store: store, forgetEverything: { bench.deleteFiles() },
-                    deleteLock: { _ in try await bench.edit("UPDATE lock SET token = x''") }))
+                    store: store,
+                    forgetEverything: {
+                        for table in ["lock", "fence", "holder", "mark", "epoch"] {
+                            try await bench.edit("DELETE FROM \(table)")
+                        }
+                    },
+                    deleteLock: { keys in
+                        let name = keys.lock.map { String(format: "%02x", $0) }.joined()
+                        try await bench.edit("UPDATE lock SET token = x'' WHERE key = x'\(name)'")
+                    }))
             await store.close()
         },
     ]

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Foundation
+import Synchronization
 
 @testable import BatonValkey
 
@@ -46,23 +47,33 @@ final class RawConnection {
     }
 }
 
-/// A loopback port that nobody uses now.
+/// A loopback port that nobody uses now, and that neither this process nor a client's socket will be given later.
 func freePort() throws -> Int {
-    let listener = try LoopbackListener()
-    return listener.port
+    // Below the range from which the kernel serves clients.
+    for _ in 0..<1000 {
+        let port = nextPort.withLock { next in
+            next = next == 29_999 ? 10_000 : next + 1
+            return next
+        }
+        if (try? LoopbackListener(port: port)) != nil { return port }
+    }
+    throw TestFailure("no free port")
 }
 
-/// A listening TCP socket on a port of the kernel's choice.
+private let nextPort = Mutex(10_000 + Int(getpid()) * 211 % 20_000)
+
+/// A listening TCP socket on a port of the kernel's choice, or a given one.
 final class LoopbackListener: Sendable {
     let descriptor: Int32
     let port: Int
 
-    init() throws {
+    init(port wanted: Int = 0) throws {
         let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
         self.descriptor = descriptor
         var address = sockaddr_in()
         address.sin_family = sa_family_t(AF_INET)
         address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
+        address.sin_port = in_port_t(UInt16(wanted).bigEndian)
         var length = socklen_t(MemoryLayout<sockaddr_in>.size)
         let isBound = withUnsafeMutablePointer(to: &address) {
             $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
@@ -71,7 +82,9 @@ final class LoopbackListener: Sendable {
             }
         }
         port = Int(UInt16(bigEndian: address.sin_port))
-        if !isBound { throw TestFailure("cannot listen: errno \(errno)") }
+        if !isBound {
+            throw TestFailure("cannot listen: errno \(errno)")
+        }
     }
 
     deinit { close(descriptor) }

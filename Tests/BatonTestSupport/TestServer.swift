@@ -48,7 +48,7 @@ final class TestServer: Sendable {
     }
 
     /// Starts the server and returns when it answers.
-    func start() throws {
+    func start() async throws {
         var arguments = [
             "--port", "\(port)", "--bind", "127.0.0.1", "--unixsocket", socket, "--dir", folder, "--daemonize", "no",
             "--save", "", "--appendonly", options.appendOnly ? "yes" : "no", "--appendfsync", "always",
@@ -76,7 +76,7 @@ final class TestServer: Sendable {
                 if let password = options.password { _ = try connection.ask("AUTH", password) }
                 if try connection.ask("PING") == .string(Array("PONG".utf8)) { return }
             }
-            usleep(10_000)
+            try await Task.sleep(for: .milliseconds(10))
         }
         throw TestFailure("the server did not start: \((try? String(contentsOfFile: folder + "/log", encoding: .utf8)) ?? "")")
     }
@@ -114,12 +114,12 @@ final class TestServer: Sendable {
     }
 
     /// Ends the server and starts it anew, with the data it had (`appendOnly`) or with none.
-    func restart(keepingData: Bool) throws {
+    func restart(keepingData: Bool) async throws {
         end()
         if !keepingData {
             for name in ["appendonlydir", "dump.rdb"] { try? FileManager.default.removeItem(atPath: folder + "/" + name) }
         }
-        try start()
+        try await start()
     }
 
     fileprivate func cleanUp() {
@@ -152,7 +152,7 @@ func withServer<Result>(
 ) async throws -> Result {
     let server = try TestServer(options)
     defer { server.cleanUp() }
-    try server.start()
+    try await server.start()
     return try await body(server)
 }
 

@@ -25,10 +25,10 @@ final class CommandLink {
     /// Sends now, or as soon as there is a connection; fails at the deadline, or when waiting can not help.
     func submit(_ transmission: Transmission) {
         switch state {
-        case .up(let handler): handler.send(transmission)
+        case .up(let handler) where handler.send(transmission): break
         case .closed: transmission.finish(.failure(.storeClosed))
         case .down(let reason) where reason.isLasting: transmission.finish(.failure(reason))
-        case .down:
+        case .up, .down:
             waiting[ObjectIdentifier(transmission)] = transmission
             transmission.startTimer(on: loop) { self.expired(transmission) }
         }
@@ -41,7 +41,8 @@ final class CommandLink {
         handler.onFailure = { error in self.down(error) }
         let transmissions = waiting.values
         waiting = [:]
-        for transmission in transmissions { handler.send(transmission) }
+        // A write may fail at once and bring us down again: so each by the front door.
+        for transmission in transmissions { submit(transmission) }
     }
 
     /// There is no connection, and this is why.

@@ -122,7 +122,9 @@ struct Connection: Sendable {
     func send(_ commands: Commands, deadline: NIODeadline) async -> Result<[Reply], LockError> {
         await withCheckedContinuation { continuation in
             channel.eventLoop.execute {
-                handler.value.send(Transmission(commands, deadline: deadline, continuation: continuation))
+                let transmission = Transmission(commands, deadline: deadline, continuation: continuation)
+                if handler.value.send(transmission) { return }
+                transmission.finish(.failure(handler.value.failure ?? .storeClosed))
             }
         }
     }

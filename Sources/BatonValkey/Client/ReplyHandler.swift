@@ -34,16 +34,16 @@ final class ReplyHandler: ChannelInboundHandler {
     }
 
     /// Writes a transmission; it is finished by its replies, its deadline, or the end of the connection.
-    func send(_ transmission: Transmission) {
-        guard failure == nil, let context else {
-            transmission.finish(.failure(failure ?? LockError(.unreachable, "\(peer): not connected")))
-            return
-        }
+    ///
+    /// False, and nothing is done, when the connection has ended.
+    func send(_ transmission: Transmission) -> Bool {
+        guard failure == nil, let context else { return false }
         let loop = context.eventLoop
         transmission.written = loop.now
         inFlight.append(transmission)
         transmission.startTimer(on: loop) { self.expired(transmission) }
         context.writeAndFlush(wrapOutboundOut(transmission.bytes), promise: nil)
+        return true
     }
 
     /// Writes commands whose replies are pushes. For the subscription connection.

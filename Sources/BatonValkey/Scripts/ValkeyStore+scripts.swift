@@ -81,7 +81,8 @@ extension ValkeyStore {
                 fallback = nil
             case .passing, .wrongServer:
                 let pause = backoff.pause(chance: .random(in: 0...1))
-                guard NIODeadline.now() + TimeAmount(pause) < deadline, (try? await Task.sleep(for: pause)) != nil else {
+                // Time for an answer must be left as well: one that comes too late would be an unknown outcome.
+                guard NIODeadline.now() + TimeAmount(pause * 2) < deadline, (try? await Task.sleep(for: pause)) != nil else {
                     throw error.lockError(peer: configuration.peer)
                 }
             case .notPermitted, .refused: throw error.lockError(peer: configuration.peer)
