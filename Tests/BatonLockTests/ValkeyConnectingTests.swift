@@ -5,6 +5,8 @@ import BatonCore
 import BatonLock
 import Testing
 
+@testable import BatonTestSupport
+
 @testable import BatonValkey
 
 /// Who is let in, and who is believed to be a server.

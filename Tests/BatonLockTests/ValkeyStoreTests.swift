@@ -7,6 +7,8 @@ import BatonSystem
 import Foundation
 import Testing
 
+@testable import BatonTestSupport
+
 @testable import BatonValkey
 
 /// What only a server can do to a store.

@@ -45,7 +45,7 @@ import Testing
             let ended = try #require(try fleet.read().runs().first)
             #expect(ended.last - stopped < fleet.timeout)
             #expect(try fleet.read().runs().count == 1)
-            try server.start()
+            try await server.start()
             let back = BootClock.now()
             let next = try await fleet.waitForRun(after: back)
             #expect(next.fence > run.fence)
@@ -65,7 +65,7 @@ import Testing
 
     @Test func aRestartWithItsDataIsNotNoticed() async throws {
         try await withRunningFleet(.init(appendOnly: true)) { fleet, server, _, run in
-            try server.restart(keepingData: true)
+            try await server.restart(keepingData: true)
             try await goesOn(fleet, run, for: fleet.timeout * 3)
         }
     }
@@ -83,11 +83,11 @@ import Testing
                 try server.ask("FLUSHALL")
                 try await Task.sleep(for: .milliseconds(300))
                 try server.ask("FLUSHALL")
-            case .restartEmpty: try server.restart(keepingData: false)
+            case .restartEmpty: try await server.restart(keepingData: false)
             case .restartEmptyTwice:
-                try server.restart(keepingData: false)
+                try await server.restart(keepingData: false)
                 try await Task.sleep(for: .milliseconds(300))
-                try server.restart(keepingData: false)
+                try await server.restart(keepingData: false)
             case .deletedLock: try server.ask("DEL", "{baton}:job:lock")
             }
             // The holder puts its lock back, and everyone believes it.

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import BatonCore
+import BatonSystem
 import Glibc
 
 extension RunOutcome {

@@ -1,6 +1,7 @@
 // This source file is part of Baton.
 // SPDX-License-Identifier: Apache-2.0
 
+import BatonSystem
 import Glibc
 package import Logging
 

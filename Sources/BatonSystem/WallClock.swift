@@ -4,9 +4,9 @@
 import Glibc
 
 /// The wall clock, for people. Nothing is decided by it.
-enum WallClock {
+package enum WallClock {
     /// Now, as RFC 3339 in UTC, to the second, or to the millisecond.
-    static func rfc3339(milliseconds: Bool = false) -> String {
+    package static func rfc3339(milliseconds: Bool = false) -> String {
         var reading = timespec()
         clock_gettime(CLOCK_REALTIME, &reading)
         var parts = tm()
