@@ -94,7 +94,8 @@ extension ValkeyStore: LockStore {
             .renew, on: needsCompanions ? request.keys.all : [request.keys.lock],
             [
                 request.token, Self.text(isAdding ? "add" : "reset"), Self.text(amount), Self.text(request.notAfter),
-                Self.flag(request.guarding != nil), Self.text(request.guarding.map { Self.roundedUp($0.maxLockTimeout) }),
+                Self.flag(request.guarding != nil),
+                Self.text(request.guarding.map { Self.roundedUp($0.maxLockTimeout) }),
                 Self.random(), Self.text(request.fence), request.successor?.token ?? [],
                 Self.flag(holder != nil), holder ?? [],
             ], timeout: timeout)

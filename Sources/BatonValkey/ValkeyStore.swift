@@ -50,7 +50,7 @@ public final class ValkeyStore: Service {
         self.loop = loop
         let (listeners, wanted) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
         self.listeners = listeners
-        let reason = LockError(.unreachable, "not connected to \(configuration.peer) yet; is the store's run() running?")
+        let reason = LockError(.unreachable, "not connected to \(configuration.peer) yet (is run() running?)")
         link = .makeBoxSendingValue(CommandLink(loop: loop, reason: reason), eventLoop: loop)
         announcements = .makeBoxSendingValue(
             Announcements(loop: loop, logger: logger, wanted: wanted), eventLoop: loop)

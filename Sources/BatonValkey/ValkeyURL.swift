@@ -8,7 +8,9 @@ struct ValkeyURL {
     let configuration: ValkeyStore.Configuration
 
     init(_ url: String) throws(LockError) {
-        guard let mark = url.firstRange(of: "://") else { throw Self.invalid("it has no scheme (valkey://, unix://, …)") }
+        guard let mark = url.firstRange(of: "://") else {
+            throw Self.invalid("it has no scheme (valkey://, unix://, …)")
+        }
         let scheme = String(url[..<mark.lowerBound])
         let rest = url[mark.upperBound...]
         configuration =
@@ -35,7 +37,7 @@ struct ValkeyURL {
         let host: Substring
         let port: Substring
         if authority.first == "[" {
-            guard let close = authority.firstIndex(of: "]") else { throw invalid("the bracket of its host is not closed") }
+            guard let close = authority.firstIndex(of: "]") else { throw invalid("a bracket is not closed") }
             host = authority[..<close].dropFirst()
             port = authority[close...].dropFirst()
         } else {

@@ -10,7 +10,7 @@ import Testing
 /// The timeouts of the cases: long enough for a busy machine, so that no lock runs out unless a case says so.
 let leaseLength = Duration.seconds(20)
 let maxLockTimeout = Duration.seconds(30)
-let patience = Duration.seconds(5)
+let patience = Duration.seconds(20)
 
 func bytes(_ text: String) -> Bytes { Bytes(text.utf8) }
 
@@ -34,7 +34,8 @@ extension AcquireRequest {
     }
 
     /// What the seed sends.
-    static func plain(_ token: String, on keys: LockKeys = .report, timeout: Duration? = leaseLength) -> AcquireRequest {
+    static func plain(_ token: String, on keys: LockKeys = .report, timeout: Duration? = leaseLength) -> AcquireRequest
+    {
         AcquireRequest(keys: keys, token: bytes(token), tokenIsFresh: false, timeout: timeout)
     }
 }

@@ -3,7 +3,6 @@
 
 import BatonCore
 import BatonLock
-import BatonSystem
 import Testing
 
 @testable import BatonTestSupport
@@ -131,163 +130,6 @@ struct StoreConformance {
         }
     }
 
-    // MARK: Rules S3 to S5: the store's past
-
-    @Test(arguments: StoreBackend.all)
-    func aNewStoreGrantsNothingBeforeItsNonceWasWaitedFor(backend: StoreBackend) async throws {
-        try await backend.with { subject in
-            let store = subject.store
-            let nonce = try await store.nonce()
-            #expect(try await store.nonce() == nonce)
-            #expect(try await store.acquire(.daemon("a", nonce: bytes("another"))).isUnsettled)
-            #expect(try await store.acquire(.daemon("a", nonce: nonce)).grant != nil)
-            // From now on the store is settled for everybody, and for other locks.
-            let other = LockKeys(prefix: "test", job: "other")
-            #expect(try await store.acquire(.daemon("b", on: other)).grant != nil)
-        }
-    }
-
-    @Test(arguments: StoreBackend.all)
-    func theNonceOfAnotherLossIsNotAccepted(backend: StoreBackend) async throws {
-        try await backend.with { subject in
-            let store = subject.store
-            let first = try await store.nonce()
-            try await subject.forgetEverything()
-            #expect(try await store.acquire(.daemon("a", nonce: first)).isUnsettled)
-            let second = try await store.nonce()
-            #expect(second != first)
-            #expect(try await store.acquire(.daemon("a", nonce: second)).grant != nil)
-        }
-    }
-
-    @Test(arguments: StoreBackend.all)
-    func aHolderPutsItsLockBackAndEndsNobodysWait(backend: StoreBackend) async throws {
-        try await backend.with { subject in
-            let store = subject.store
-            try await store.settle()
-            let fence = try #require(try await store.acquire(.daemon("a")).grant?.fence)
-            try await subject.forgetEverything()
-            let nonce = try await store.nonce()
-            let renewal = try RenewRequest.daemon("a", notAfter: store.serverTime(in: 10), fence: fence)
-            #expect(try await store.renew(renewal) == .renewed(timeToLive: leaseLength))
-            let view = try await store.look()
-            #expect(view.token == bytes("a") && view.holderToken == bytes("a") && view.holder == bytes("held by a"))
-            #expect(view.fence >= fence)
-            // The wait goes on with the same nonce; after it the lock is held.
-            #expect(try await store.nonce() == nonce)
-            #expect(try await store.acquire(.daemon("b", nonce: nonce)).heldBy != nil)
-        }
-    }
-
-    @Test(arguments: StoreBackend.all)
-    func aLockIsNotPutBackLate(backend: StoreBackend) async throws {
-        try await backend.with { subject in
-            let store = subject.store
-            try await store.settle()
-            #expect(try await store.acquire(.daemon("a")).grant != nil)
-            try await subject.forgetEverything()
-            #expect(try await store.renew(.daemon("a", notAfter: store.serverTime(in: -1))) == .unsettled)
-            #expect(try await store.look().token == nil)
-        }
-    }
-
-    @Test(arguments: StoreBackend.all)
-    func aRefusalByAnUnsettledStoreIsNotALoss(backend: StoreBackend) async throws {
-        try await backend.with { subject in
-            let store = subject.store
-            try await store.settle()
-            #expect(try await store.renew(.daemon("a", notAfter: store.serverTime(in: 10))) == .lost)
-            try await subject.forgetEverything()
-            #expect(try await store.acquire(.plain("foreign")).grant != nil)
-            #expect(try await store.renew(.daemon("a", notAfter: store.serverTime(in: 10))) == .unsettled)
-        }
-    }
-
-    @Test(arguments: StoreBackend.all)
-    func anotherMaxLockTimeoutIsRefused(backend: StoreBackend) async throws {
-        try await backend.with { subject in
-            let store = subject.store
-            try await store.settle()
-            var request = AcquireRequest.daemon("a")
-            request.guarding?.maxLockTimeout = .seconds(60)
-            let error = await #expect(throws: LockError.self) { try await store.acquire(request, timeout: patience) }
-            #expect(error?.code == .refused)
-            #expect(try await store.acquire(.daemon("a")).grant != nil)
-            let extending = try RenewRequest.daemon(
-                "a", change: .add(.seconds(25)), notAfter: store.serverTime(in: 10))
-            await #expect(throws: LockError.self) { try await store.renew(extending, timeout: patience) }
-        }
-    }
-
-    // MARK: Rule S6: a lock that vanished
-
-    @Test(arguments: StoreBackend.all)
-    func aVanishedLockIsGrantedToAClaimOnly(backend: StoreBackend) async throws {
-        try await backend.with { subject in
-            let store = subject.store
-            try await store.settle()
-            #expect(try await store.acquire(.daemon("a")).grant != nil)
-            let held = try #require(try await store.acquire(.daemon("b")).heldBy)
-            #expect(held.timeout == leaseLength)
-            try await subject.deleteLock(.report)
-            let orphan = try #require(try await store.acquire(.daemon("b")).orphanOf)
-            #expect(orphan.owner == held.owner && orphan.timeout == leaseLength && orphan.timeToLive == nil)
-            #expect(try await store.acquire(.daemon("b", claim: bytes("0:20000:a"))).orphanOf != nil)
-            #expect(try await store.acquire(.daemon("b", claim: orphan.owner)).grant != nil)
-            #expect(try await store.renew(.daemon("a", notAfter: store.serverTime(in: 10))) == .lost)
-        }
-    }
-
-    @Test(arguments: StoreBackend.all)
-    func aRenewalVoidsTheClaim(backend: StoreBackend) async throws {
-        try await backend.with { subject in
-            let store = subject.store
-            try await store.settle()
-            #expect(try await store.acquire(.daemon("a")).grant != nil)
-            let seen = try #require(try await store.acquire(.daemon("b")).heldBy)
-            try await subject.deleteLock(.report)
-            // The holder puts it back, and it vanishes once more.
-            let renewal = try RenewRequest.daemon("a", notAfter: store.serverTime(in: 10))
-            #expect(try await store.renew(renewal) == .renewed(timeToLive: leaseLength))
-            try await subject.deleteLock(.report)
-            #expect(try await store.acquire(.daemon("b", claim: seen.owner)).orphanOf != nil)
-        }
-    }
-
-    @Test(arguments: StoreBackend.all)
-    func everyRenewalChangesTheOwnerRecord(backend: StoreBackend) async throws {
-        try await backend.with { subject in
-            let store = subject.store
-            try await store.settle()
-            #expect(try await store.acquire(.daemon("a")).grant != nil)
-            var seen: [Bytes] = []
-            for _ in 0..<4 {
-                let owner = try #require(try await store.acquire(.daemon("b")).heldBy?.owner)
-                #expect(!seen.contains(owner))
-                seen.append(owner)
-                _ = try await store.renew(.daemon("a", notAfter: store.serverTime(in: 10)))
-            }
-        }
-    }
-
-    @Test(arguments: StoreBackend.all)
-    func aReleaseClearsEverything(backend: StoreBackend) async throws {
-        try await backend.with { subject in
-            let store = subject.store
-            try await store.settle()
-            #expect(try await store.acquire(.daemon("a")).grant != nil)
-            #expect(try await store.release("a"))
-            let view = try await store.look()
-            #expect(view.token == nil && view.holder == nil && view.holderToken == nil)
-            #expect(try await store.acquire(.daemon("b")).grant != nil)
-            // A lock that vanished is released as well: its owner record is ours.
-            try await subject.deleteLock(.report)
-            #expect(try await store.release("b"))
-            #expect(try await store.acquire(.daemon("c")).grant != nil)
-            #expect(try await store.release("b") == false)
-        }
-    }
-
     // MARK: Rule N3: adoption
 
     @Test(arguments: StoreBackend.all)
@@ -333,7 +175,8 @@ struct StoreConformance {
             #expect(try await store.acquire(.daemon("next")).grant?.fence == high + 1)
             try await subject.forgetEverything()
             let nonce = try await store.nonce()
-            let after = try #require(try await store.acquire(.daemon("after", nonce: nonce, floor: high + 1)).grant?.fence)
+            let after = try #require(
+                try await store.acquire(.daemon("after", nonce: nonce, floor: high + 1)).grant?.fence)
             #expect(after == high + 2)
         }
     }
@@ -348,105 +191,6 @@ struct StoreConformance {
             try await subject.forgetEverything()
             _ = try await store.renew(.daemon("a", notAfter: store.serverTime(in: 10), fence: fence))
             #expect(try await store.look().fence == fence)
-        }
-    }
-
-    // MARK: Marks
-
-    @Test(arguments: StoreBackend.all)
-    func aMarkKeepsTheLockFromBeingGranted(backend: StoreBackend) async throws {
-        try await backend.with { subject in
-            let store = subject.store
-            try await store.settle()
-            let down = Mark(kind: .heldDown, by: "web-1")
-            try await store.setMark(down, on: .report, timeout: patience)
-            #expect(try await store.acquire(.daemon("a")) == .marked(down))
-            #expect(try await store.look().mark == down)
-            var heedless = AcquireRequest.daemon("a")
-            heedless.heedsMarks = false
-            #expect(try await store.acquire(heedless).grant != nil)
-            #expect(try await store.release("a"))
-            try await store.setMark(nil, on: .report, timeout: patience)
-            #expect(try await store.look().mark == nil)
-            #expect(try await store.acquire(.daemon("a")).grant != nil)
-        }
-    }
-
-    @Test(arguments: StoreBackend.all)
-    func aCoolingMarkPassesAndItsFailuresComeWithTheGrant(backend: StoreBackend) async throws {
-        try await backend.with { subject in
-            let store = subject.store
-            try await store.settle()
-            #expect(try await store.acquire(.daemon("a")).grant != nil)
-            let cooling = Mark(kind: .coolingDown, remaining: .seconds(1), failures: 3, by: "web-1")
-            #expect(try await store.release("a", mark: cooling))
-            let mark = try #require(try await store.acquire(.daemon("b")).mark)
-            #expect(mark.kind == .coolingDown && mark.failures == 3 && mark.by == "web-1")
-            let left = try #require(mark.remaining)
-            #expect(left > .zero && left <= .seconds(1))
-            var grant: AcquireReply.Grant?
-            try await eventually("the mark passes") {
-                grant = try await store.acquire(.daemon("b")).grant
-                return grant != nil
-            }
-            #expect(grant?.failures == 3)
-            #expect(try await store.look().mark == nil)
-            #expect(try await store.release("b"))
-            #expect(try await store.acquire(.daemon("c")).grant?.failures == 0)
-        }
-    }
-
-    @Test(arguments: StoreBackend.all)
-    func aForeignReleaseSetsNoMark(backend: StoreBackend) async throws {
-        try await backend.with { subject in
-            try await subject.store.settle()
-            #expect(try await subject.store.acquire(.daemon("a")).grant != nil)
-            #expect(try await subject.store.release("b", mark: Mark(kind: .finished)) == false)
-            #expect(try await subject.store.look().mark == nil)
-        }
-    }
-
-    // MARK: Rule S9: announcements
-
-    @Test(arguments: StoreBackend.all)
-    func announcementsRing(backend: StoreBackend) async throws {
-        try await backend.with { subject in
-            let store = subject.store
-            try await store.settle()
-            for change in ["release", "mark", "unmark"] {
-                #expect(try await store.acquire(.daemon("a")).grant != nil)
-                try await store.withAnnouncements(of: .report) { bell in
-                    // A ring from the connection itself is not the one that is waited for.
-                    await bell.wait(until: BootClock.now() + .milliseconds(100))
-                    let limit = BootClock.now() + .seconds(5)
-                    async let waiting: Void = bell.wait(until: limit)
-                    switch change {
-                    case "release": _ = try await store.release("a")
-                    case "mark": try await store.setMark(Mark(kind: .finished), on: .report, timeout: patience)
-                    default: try await store.setMark(nil, on: .report, timeout: patience)
-                    }
-                    await waiting
-                    #expect(BootClock.now() < limit, "no ring for \(change)")
-                }
-                _ = try await store.release("a")
-                try await store.setMark(nil, on: .report, timeout: patience)
-            }
-        }
-    }
-
-    @Test(arguments: StoreBackend.all)
-    func impossibleRequestsAreRefused(backend: StoreBackend) async throws {
-        try await backend.with { subject in
-            for timeout in [Duration.zero, .microseconds(999), .seconds(-1), .seconds(Int64.max)] {
-                let error = await #expect(throws: LockError.self) {
-                    try await subject.store.acquire(.plain("a", timeout: timeout), timeout: patience)
-                }
-                #expect(error?.code == .invalidArgument)
-            }
-            let long = await #expect(throws: LockError.self) {
-                try await subject.store.acquire(.daemon("a", timeout: .seconds(31)), timeout: patience)
-            }
-            #expect(long?.code == .invalidArgument)
         }
     }
 }

@@ -15,7 +15,9 @@ struct ValkeyConnectingTests {
     private static let secret = "correct horse battery staple"
 
     /// What a request comes to at a server that cannot be used.
-    private func failure(_ configuration: ValkeyStore.Configuration, timeout: Duration = .seconds(3)) async throws -> LockError {
+    private func failure(_ configuration: ValkeyStore.Configuration, timeout: Duration = patience) async throws
+        -> LockError
+    {
         try await withValkeyStore(configuration) { store in
             let error = await #expect(throws: LockError.self) { try await store.look(at: .report, timeout: timeout) }
             let found = try #require(error)
@@ -48,7 +50,8 @@ struct ValkeyConnectingTests {
         try await withServer { server in
             // The line of the README: own keys and channels, without @dangerous; INFO for the guard.
             try server.ask(
-                "ACL", "SETUSER", "baton", "on", ">" + Self.secret, "~{test}:*", "&{test}:*", "+@all", "-@dangerous", "+info")
+                "ACL", "SETUSER", "baton", "on", ">" + Self.secret, "~{test}:*", "&{test}:*", "+@all", "-@dangerous",
+                "+info")
             var configuration = server.tcp
             configuration.username = "baton"
             configuration.password = Self.secret
@@ -57,7 +60,9 @@ struct ValkeyConnectingTests {
                 #expect(try await store.acquire(.daemon("a")).grant != nil)
                 #expect(store.warnings.isEmpty)
                 let foreign = LockKeys(prefix: "foreign", job: "report")
-                let error = await #expect(throws: LockError.self) { try await store.look(at: foreign, timeout: patience) }
+                let error = await #expect(throws: LockError.self) {
+                    try await store.look(at: foreign, timeout: patience)
+                }
                 #expect(error?.code == .notPermitted)
             }
             // Without INFO: a warning, and no guarded lock.
@@ -103,7 +108,7 @@ struct ValkeyConnectingTests {
                 #expect(inZero == .integer(0))
             }
             configuration.database = 99
-            #expect(try await failure(configuration, timeout: .seconds(2)).message.contains("DB index"))
+            #expect(try await failure(configuration, timeout: .seconds(4)).message.contains("DB index"))
         }
     }
 
@@ -127,10 +132,14 @@ struct ValkeyConnectingTests {
             // TLS to a port without, and the other way round.
             configuration = server.tls
             configuration.address = server.tcp.address
-            #expect([.protocolViolation, .unreachable].contains(try await failure(configuration, timeout: .seconds(1)).code))
+            #expect(
+                [.protocolViolation, .unreachable].contains(try await failure(configuration, timeout: .seconds(1)).code)
+            )
             configuration = server.tcp
             configuration.address = .tcp(host: "localhost", port: server.tlsPort)
-            #expect([.protocolViolation, .unreachable].contains(try await failure(configuration, timeout: .seconds(1)).code))
+            #expect(
+                [.protocolViolation, .unreachable].contains(try await failure(configuration, timeout: .seconds(1)).code)
+            )
         }
     }
 
@@ -145,7 +154,7 @@ struct ValkeyConnectingTests {
             send(Array(answer.utf8))
             while receive() != nil {}
         } _: { peer in
-            let error = try await failure(.init(address: .tcp(host: "127.0.0.1", port: peer.port)))
+            let error = try await failure(peer.configuration)
             #expect(error.code == .protocolViolation, "\(error)")
             #expect(error.message.contains("127.0.0.1:\(peer.port)"))
         }
@@ -153,15 +162,19 @@ struct ValkeyConnectingTests {
 
     @Test
     func aSilentPeerIsUnreachable() async throws {
-        try await withPeer { receive, _ in while receive() != nil {} } _: { peer in
-            var configuration = ValkeyStore.Configuration(address: .tcp(host: "127.0.0.1", port: peer.port))
+        try await withPeer { receive, _ in
+            while receive() != nil {}
+        } _: { peer in
+            var configuration = peer.configuration
             configuration.connectTimeout = .milliseconds(200)
-            let error = try await failure(configuration, timeout: .seconds(3))
+            let error = try await failure(configuration, timeout: .seconds(4))
             #expect(error.code == .unreachable && error.message.contains("said nothing"), "\(error)")
         }
     }
 
-    @Test(arguments: ["$100000000\r\n", "*3\r\n$7\r\ngran", "*1024\r\n*1024\r\n*1024\r\n*1024\r\n*1024\r\n", "?", ":1\r\n:2\r\n"])
+    @Test(arguments: [
+        "$100000000\r\n", "*3\r\n$7\r\ngran", "*1024\r\n*1024\r\n*1024\r\n*1024\r\n*1024\r\n", "?", ":1\r\n:2\r\n",
+    ])
     func aServerThatGoesMadIsLeft(answer: String) async throws {
         try await withPeer { receive, send in
             _ = receive()
@@ -172,9 +185,9 @@ struct ValkeyConnectingTests {
             if answer.hasPrefix("$") { for _ in 0..<100 { send(filling) } }
             while receive() != nil {}
         } _: { peer in
-            try await withValkeyStore(.init(address: .tcp(host: "127.0.0.1", port: peer.port))) { store in
+            try await withValkeyStore(peer.configuration) { store in
                 let error = await #expect(throws: LockError.self) {
-                    try await store.look(at: .report, timeout: .seconds(2))
+                    try await store.look(at: .report, timeout: .seconds(4))
                 }
                 #expect(error?.code == (answer.hasPrefix(":") ? .protocolViolation : .unknownOutcome), "\(answer)")
             }
@@ -198,7 +211,7 @@ struct ValkeyConnectingTests {
                 send(refusals.next() <= 2 ? refusal : Array("*2\r\n$8\r\nreleased\r\n$1\r\n7\r\n".utf8))
             }
         } _: { peer in
-            try await withValkeyStore(.init(address: .tcp(host: "127.0.0.1", port: peer.port))) { store in
+            try await withValkeyStore(peer.configuration) { store in
                 let released = try await store.release("a")
                 #expect(released)
             }
@@ -213,7 +226,7 @@ struct ValkeyConnectingTests {
             while receive() != nil { send(Array("-LOADING Redis is loading\r\n".utf8)) }
         } _: { peer in
             let error = try await failure(
-                .init(address: .tcp(host: "127.0.0.1", port: peer.port)), timeout: .seconds(2))
+                peer.configuration, timeout: .seconds(4))
             #expect(error.code == .refused && error.message.contains("LOADING"))
         }
     }
@@ -241,8 +254,10 @@ struct ValkeyConnectingTests {
     }
 
     @Test(arguments: [
-        "", "valkey", "http://h", "valkey://", "valkey://:hunter2@", "valkey://h:0", "valkey://h:hunter2", "valkey://[::1",
-        "valkey://h/x", "valkey://h?hunter2", "unix://relative", "unix:///s?hunter2", "valkey://hunter2%@h", "valkey://[::1]x",
+        "", "valkey", "http://h", "valkey://", "valkey://:hunter2@", "valkey://h:0", "valkey://h:hunter2",
+        "valkey://[::1",
+        "valkey://h/x", "valkey://h?hunter2", "unix://relative", "unix:///s?hunter2", "valkey://hunter2%@h",
+        "valkey://[::1]x",
     ])
     func badURLs(url: String) throws {
         let error = #expect(throws: LockError.self) { try ValkeyStore.Configuration(url: url) }

@@ -1,6 +1,7 @@
 // This source file is part of Baton.
 // SPDX-License-Identifier: Apache-2.0
 
+import BatonValkey
 import Foundation
 import Synchronization
 
@@ -13,6 +14,9 @@ final class FakePeer: Sendable {
     private let listener: LoopbackListener
     private let connections = Mutex<[Int32]>([])
     var port: Int { listener.port }
+    var configuration: ValkeyStore.Configuration {
+        ValkeyStore.Configuration(address: .tcp(host: "127.0.0.1", port: port)).patient
+    }
 
     fileprivate init(_ behaviour: @escaping Behaviour) throws {
         listener = try LoopbackListener()

@@ -38,6 +38,8 @@ struct TestCertificates: Sendable {
             fatalError("openssl: \(error)")
         }
         precondition(openssl.terminationStatus == 0, "openssl could not make the certificates")
-        atexit { try? FileManager.default.removeItem(atPath: NSTemporaryDirectory() + "baton-certificates-\(getpid())") }
+        atexit {
+            try? FileManager.default.removeItem(atPath: NSTemporaryDirectory() + "baton-certificates-\(getpid())")
+        }
     }
 }

@@ -34,7 +34,7 @@ final class TestServer: Sendable {
     }
 
     private func configured(_ configuration: ValkeyStore.Configuration) -> ValkeyStore.Configuration {
-        var configuration = configuration
+        var configuration = configuration.patient
         configuration.password = options.password
         return configuration
     }
@@ -78,7 +78,8 @@ final class TestServer: Sendable {
             }
             try await Task.sleep(for: .milliseconds(10))
         }
-        throw TestFailure("the server did not start: \((try? String(contentsOfFile: folder + "/log", encoding: .utf8)) ?? "")")
+        throw TestFailure(
+            "the server did not start: \((try? String(contentsOfFile: folder + "/log", encoding: .utf8)) ?? "")")
     }
 
     /// One command on a connection of its own, by the Unix socket.
@@ -117,7 +118,9 @@ final class TestServer: Sendable {
     func restart(keepingData: Bool) async throws {
         end()
         if !keepingData {
-            for name in ["appendonlydir", "dump.rdb"] { try? FileManager.default.removeItem(atPath: folder + "/" + name) }
+            for name in ["appendonlydir", "dump.rdb"] {
+                try? FileManager.default.removeItem(atPath: folder + "/" + name)
+            }
         }
         try await start()
     }
@@ -154,6 +157,16 @@ func withServer<Result>(
     defer { server.cleanUp() }
     try await server.start()
     return try await body(server)
+}
+
+extension ValkeyStore.Configuration {
+    /// With time enough for a machine that is busy with other things.
+    var patient: Self {
+        var configuration = self
+        configuration.connectTimeout = .seconds(20)
+        configuration.requestTimeout = .seconds(10)
+        return configuration
+    }
 }
 
 struct TestFailure: Error, CustomStringConvertible {

@@ -65,10 +65,10 @@ struct Greeting {
     private static func warnings(_ fields: [Substring: Substring], isInfoRefused: Bool) -> [String] {
         var warnings: [String] = []
         if isInfoRefused {
-            warnings.append("the store refuses INFO: whether it may evict locks is unknown, and a guarded lock is not granted")
+            warnings.append("the store refuses INFO: it grants no guarded lock, and may evict locks for all we know")
         }
         if let policy = fields["maxmemory_policy"], policy != "noeviction" {
-            warnings.append("the store may evict locks: its maxmemory-policy is \(printable(String(policy))), not noeviction")
+            warnings.append("the store may evict locks: its maxmemory-policy is \(printable(String(policy)))")
         }
         if let replicas = fields["connected_slaves"], replicas != "0" {
             warnings.append("the store has replicas: after a fail-over only the fence is safe")

@@ -55,5 +55,6 @@ struct ServerError: Equatable {
 
 /// Text from the server, fit for a log: one line, bounded, no control characters.
 func printable(_ text: String) -> String {
-    String(String.UnicodeScalarView(text.unicodeScalars.prefix(300).map { $0.value < 32 || $0.value == 127 ? "?" : $0 }))
+    let shown = text.unicodeScalars.prefix(300).map { $0.value < 32 || $0.value == 127 ? "?" : $0 }
+    return String(String.UnicodeScalarView(shown))
 }

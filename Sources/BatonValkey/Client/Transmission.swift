@@ -20,7 +20,8 @@ final class Transmission {
     private var timer: Scheduled<Void>?
 
     init(
-        _ commands: Commands, deadline: NIODeadline, continuation: CheckedContinuation<Result<[Reply], LockError>, Never>
+        _ commands: Commands, deadline: NIODeadline,
+        continuation: CheckedContinuation<Result<[Reply], LockError>, Never>
     ) {
         bytes = commands.bytes
         count = commands.count

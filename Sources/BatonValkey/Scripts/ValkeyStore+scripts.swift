@@ -54,7 +54,8 @@ extension ValkeyStore {
         if answer.word == "blind" {
             throw LockError(
                 .notPermitted,
-                "\(configuration.peer) does not let this user ask INFO, which the guard needs (+info in the user's ACL)")
+                "\(configuration.peer) does not let this user ask INFO, which the guard needs (+info in the user's ACL)"
+            )
         }
         heard(serverTime: answer.serverTime)
         return answer
@@ -82,7 +83,8 @@ extension ValkeyStore {
             case .passing, .wrongServer:
                 let pause = backoff.pause(chance: .random(in: 0...1))
                 // Time for an answer must be left as well: one that comes too late would be an unknown outcome.
-                guard NIODeadline.now() + TimeAmount(pause * 2) < deadline, (try? await Task.sleep(for: pause)) != nil else {
+                guard NIODeadline.now() + TimeAmount(pause * 2) < deadline, (try? await Task.sleep(for: pause)) != nil
+                else {
                     throw error.lockError(peer: configuration.peer)
                 }
             case .notPermitted, .refused: throw error.lockError(peer: configuration.peer)

@@ -1,0 +1,109 @@
+// This source file is part of Baton.
+// SPDX-License-Identifier: Apache-2.0
+
+import BatonCore
+import BatonLock
+import BatonSystem
+import Testing
+
+/// Marks, announcements, and requests that make no sense.
+extension StoreConformance {
+    // MARK: Marks
+
+    @Test(arguments: StoreBackend.all)
+    func aMarkKeepsTheLockFromBeingGranted(backend: StoreBackend) async throws {
+        try await backend.with { subject in
+            let store = subject.store
+            try await store.settle()
+            let down = Mark(kind: .heldDown, by: "web-1")
+            try await store.setMark(down, on: .report, timeout: patience)
+            #expect(try await store.acquire(.daemon("a")) == .marked(down))
+            #expect(try await store.look().mark == down)
+            var heedless = AcquireRequest.daemon("a")
+            heedless.heedsMarks = false
+            #expect(try await store.acquire(heedless).grant != nil)
+            #expect(try await store.release("a"))
+            try await store.setMark(nil, on: .report, timeout: patience)
+            #expect(try await store.look().mark == nil)
+            #expect(try await store.acquire(.daemon("a")).grant != nil)
+        }
+    }
+
+    @Test(arguments: StoreBackend.all)
+    func aCoolingMarkPassesAndItsFailuresComeWithTheGrant(backend: StoreBackend) async throws {
+        try await backend.with { subject in
+            let store = subject.store
+            try await store.settle()
+            #expect(try await store.acquire(.daemon("a")).grant != nil)
+            let cooling = Mark(kind: .coolingDown, remaining: .seconds(1), failures: 3, by: "web-1")
+            #expect(try await store.release("a", mark: cooling))
+            let mark = try #require(try await store.acquire(.daemon("b")).mark)
+            #expect(mark.kind == .coolingDown && mark.failures == 3 && mark.by == "web-1")
+            let left = try #require(mark.remaining)
+            #expect(left > .zero && left <= .seconds(1))
+            var grant: AcquireReply.Grant?
+            try await eventually("the mark passes") {
+                grant = try await store.acquire(.daemon("b")).grant
+                return grant != nil
+            }
+            #expect(grant?.failures == 3)
+            #expect(try await store.look().mark == nil)
+            #expect(try await store.release("b"))
+            #expect(try await store.acquire(.daemon("c")).grant?.failures == 0)
+        }
+    }
+
+    @Test(arguments: StoreBackend.all)
+    func aForeignReleaseSetsNoMark(backend: StoreBackend) async throws {
+        try await backend.with { subject in
+            try await subject.store.settle()
+            #expect(try await subject.store.acquire(.daemon("a")).grant != nil)
+            #expect(try await subject.store.release("b", mark: Mark(kind: .finished)) == false)
+            #expect(try await subject.store.look().mark == nil)
+        }
+    }
+
+    // MARK: Rule S9: announcements
+
+    @Test(arguments: StoreBackend.all)
+    func announcementsRing(backend: StoreBackend) async throws {
+        try await backend.with { subject in
+            let store = subject.store
+            try await store.settle()
+            for change in ["release", "mark", "unmark"] {
+                #expect(try await store.acquire(.daemon("a")).grant != nil)
+                try await store.withAnnouncements(of: .report) { bell in
+                    // A ring from the connection itself is not the one that is waited for.
+                    await bell.wait(until: BootClock.now() + .milliseconds(100))
+                    let limit = BootClock.now() + .seconds(5)
+                    async let waiting: Void = bell.wait(until: limit)
+                    switch change {
+                    case "release": _ = try await store.release("a")
+                    case "mark": try await store.setMark(Mark(kind: .finished), on: .report, timeout: patience)
+                    default: try await store.setMark(nil, on: .report, timeout: patience)
+                    }
+                    await waiting
+                    #expect(BootClock.now() < limit, "no ring for \(change)")
+                }
+                _ = try await store.release("a")
+                try await store.setMark(nil, on: .report, timeout: patience)
+            }
+        }
+    }
+
+    @Test(arguments: StoreBackend.all)
+    func impossibleRequestsAreRefused(backend: StoreBackend) async throws {
+        try await backend.with { subject in
+            for timeout in [Duration.zero, .microseconds(999), .seconds(-1), .seconds(Int64.max)] {
+                let error = await #expect(throws: LockError.self) {
+                    try await subject.store.acquire(.plain("a", timeout: timeout), timeout: patience)
+                }
+                #expect(error?.code == .invalidArgument)
+            }
+            let long = await #expect(throws: LockError.self) {
+                try await subject.store.acquire(.daemon("a", timeout: .seconds(31)), timeout: patience)
+            }
+            #expect(long?.code == .invalidArgument)
+        }
+    }
+}
