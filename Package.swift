@@ -37,7 +37,7 @@ let package = Package(
         .target(
             name: "BatonValkey",
             dependencies: [
-                "BatonCore", "BatonLock", "CHiredis",
+                "BatonCore", "BatonLock", "BatonSystem", "CHiredis",
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),
