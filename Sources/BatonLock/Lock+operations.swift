@@ -28,7 +28,8 @@ extension Lock {
     @discardableResult
     public func acquire(_ wait: Wait? = nil, token: [UInt8]? = nil) async throws -> Bool {
         guard let box else {
-            throw LockError(.invalidArgument, lock: name, "a lock with tokenScope .task is acquired inside scoped { … }")
+            throw LockError(
+                .invalidArgument, lock: name, "a lock with tokenScope .task is acquired inside scoped { … }")
         }
         let now = BootClock.now()
         let deadline: Instant? =

@@ -115,7 +115,8 @@ struct JobMachineTests {
     }
 
     @Test(arguments: [
-        (JobDefinition.RestartSettings.Policy.never, RunOutcome.exited(1)), (.never, .exited(0)), (.onFailure, .exited(0)),
+        (JobDefinition.RestartSettings.Policy.never, RunOutcome.exited(1)), (.never, .exited(0)),
+        (.onFailure, .exited(0)),
     ])
     func aFinishedJobIsMarkedForTheWholeFleet(policy: JobDefinition.RestartSettings.Policy, outcome: RunOutcome) {
         var machine = running(.init(policy: policy, delay: .seconds(1), maxDelay: .seconds(2)))

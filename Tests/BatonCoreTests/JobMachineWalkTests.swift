@@ -87,7 +87,9 @@ struct JobMachineWalkTests {
         if random.next() % 60 == 0 { possible += [.drain] }
         if world.competing {
             let sentAt = now - .milliseconds(Int64(random.next() % 16_000))
-            possible += [.elected(runID: "r", fence: 1, failures: 0, sentAt: sentAt), .waiting(.held), .electionFailed("x")]
+            possible += [
+                .elected(runID: "r", fence: 1, failures: 0, sentAt: sentAt), .waiting(.held), .electionFailed("x"),
+            ]
         }
         if let sentAt = world.renewals.first {
             possible += [.lease(.renewed(sentAt: sentAt)), .lease(.failed(jitter: 0.3)), .lease(.refused)]

@@ -6,7 +6,8 @@ import Testing
 
 struct LeaseMachineTests {
     /// T = 15 s: drift 402 ms, D at 14.598 s, renewals every 5 s, attempts of at most 1 s.
-    private let timing = LeaseTiming(timeout: .seconds(15), killLatency: .milliseconds(250), requestTimeout: .seconds(1))
+    private let timing = LeaseTiming(
+        timeout: .seconds(15), killLatency: .milliseconds(250), requestTimeout: .seconds(1))
 
     private func at(_ milliseconds: Int64) -> Instant { Instant(nanoseconds: milliseconds * 1_000_000) }
 
@@ -15,8 +16,9 @@ struct LeaseMachineTests {
         #expect(timing.deadline(sentAt: at(0)) == at(14_598))
         #expect(timing.renewalDue(sentAt: at(0)) == at(5000))
         #expect(timing.attemptTimeout == .seconds(1))
-        #expect(LeaseTiming(timeout: .seconds(3), killLatency: .zero, requestTimeout: .seconds(1)).attemptTimeout
-            == .milliseconds(500))
+        #expect(
+            LeaseTiming(timeout: .seconds(3), killLatency: .zero, requestTimeout: .seconds(1)).attemptTimeout
+                == .milliseconds(500))
     }
 
     @Test func aRenewalCountsFromBeforeItsSend() {

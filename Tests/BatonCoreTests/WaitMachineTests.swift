@@ -37,7 +37,8 @@ struct WaitMachineTests {
 
     @Test func aNewLossMeansANewWait() {
         var waiter = machine()
-        _ = waiter.received(.unsettled(nonce: Bytes("n1".utf8), wait: .seconds(30)), serverTime: 0, at: at(0), jitter: .zero)
+        _ = waiter.received(
+            .unsettled(nonce: Bytes("n1".utf8), wait: .seconds(30)), serverTime: 0, at: at(0), jitter: .zero)
         _ = waiter.received(
             .unsettled(nonce: Bytes("n2".utf8), wait: .seconds(30)), serverTime: 0, at: at(29_000), jitter: .zero)
         #expect(waiter.nonceToPresent(at: at(31_000)) == nil)
@@ -66,7 +67,8 @@ struct WaitMachineTests {
     @Test func aWarmWaiterClaimsItWhenTheTTLThatItSawIsOver() {
         var waiter = machine()
         // Ten seconds of samples with the same offset, then a look at a fresh record.
-        _ = waiter.received(held(9000, owner: Bytes("1".utf8)), serverTime: time(0, ahead: 500), at: at(0), jitter: .zero)
+        _ = waiter.received(
+            held(9000, owner: Bytes("1".utf8)), serverTime: time(0, ahead: 500), at: at(0), jitter: .zero)
         _ = waiter.received(held(4000, owner: record), serverTime: time(9000, ahead: 500), at: at(9000), jitter: .zero)
         #expect(waiter.claimToPresent(at: at(12_999)) == nil)
         #expect(waiter.claimToPresent(at: at(13_000)) == record)

@@ -6,6 +6,8 @@ import BatonLock
 import BatonSystem
 import Testing
 
+@testable import BatonTestSupport
+
 /// Marks, announcements, and requests that make no sense.
 extension StoreConformance {
     // MARK: Marks

@@ -7,6 +7,8 @@ import BatonSystem
 import Foundation
 import Testing
 
+@testable import BatonTestSupport
+
 @testable import BatonValkey
 
 /// Connections that break, and servers that stop answering.

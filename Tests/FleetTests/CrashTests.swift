@@ -13,7 +13,8 @@ import Testing
     /// Three nodes, one job, warm: every waiter has watched the store for longer than T.
     private func withWarmFleet(
         workload arguments: [String] = [],
-        _ body: (_ fleet: Fleet, _ server: TestServer, _ runner: Node, _ run: History.Run, _ others: [Node]) async throws -> Void
+        _ body: (_ fleet: Fleet, _ server: TestServer, _ runner: Node, _ run: History.Run, _ others: [Node])
+            async throws -> Void
     ) async throws {
         try await withServer { server in
             try await withFleet(server: server) { fleet in

@@ -65,7 +65,9 @@ import Testing
                     try await node.waitForStatus("on standby") { $0.jobs.first?.state == .standby }
                 }
                 let median = gaps.sorted()[10]
-                print("hand-over, from the last line of one run to the first of the next: median \(median), worst \(gaps.max()!)")
+                print(
+                    "hand-over, from the last line of one run to the first of the next: median \(median), worst \(gaps.max()!)"
+                )
                 #expect(median <= .milliseconds(50))
                 try fleet.expectAtMostOne()
             }

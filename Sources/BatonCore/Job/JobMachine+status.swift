@@ -54,7 +54,8 @@ extension JobMachine {
         case .store(let why): Description(state: .waitingForStore, reason: why)
         case .mark(let mark):
             switch mark.kind {
-            case .heldDown: Description(state: .heldDown, reason: "stopped on \(mark.by); `batonctl run` starts it again")
+            case .heldDown:
+                Description(state: .heldDown, reason: "stopped on \(mark.by); `batonctl run` starts it again")
             case .finished: Description(state: .finished, reason: "done, by its restart policy")
             case .coolingDown:
                 Description(

@@ -124,7 +124,9 @@ package struct WaitMachine: Equatable, Sendable {
     /// or, if the server's clock is known to have run evenly for that long, the end of the TTL that we saw.
     private func claimAllowed(_ seen: Seen) -> Instant? {
         let unchanged = seen.first + seen.timeout
-        guard let expiry = seen.expiry, let baseline = offsets.since, let least = offsets.least else { return unchanged }
+        guard let expiry = seen.expiry, let baseline = offsets.since, let least = offsets.least else {
+            return unchanged
+        }
         let byTTL = expiry.at + .microseconds(expiry.offset - least)
         return min(unchanged, max(byTTL, baseline + seen.timeout))
     }

@@ -44,12 +44,15 @@ struct DirectLauncher: Sendable {
         }
         cgroup = own
         if own == nil {
-            warnings.append("no cgroup of its own: processes that leave their session are found by their environment, as best effort")
+            warnings.append(
+                "no cgroup of its own: processes that leave their session are found by their environment, as best effort"
+            )
         }
         let isRealtime = DirectLauncher.mayBeRealtime()
         killLatency = isRealtime ? .milliseconds(50) : .milliseconds(250)
         if !isRealtime {
-            warnings.append("keepers get no real-time priority: leases are 200 ms shorter, for a kill on a busy machine")
+            warnings.append(
+                "keepers get no real-time priority: leases are 200 ms shorter, for a kill on a busy machine")
         }
         self.warnings = warnings
     }
@@ -60,7 +63,9 @@ struct DirectLauncher: Sendable {
         let length = readlink("/proc/self/exe", &buffer, buffer.count - 1)
         let own = String(decoding: buffer.prefix(max(0, length)).map { UInt8(bitPattern: $0) }, as: UTF8.self)
         let folder = own.lastIndex(of: "/").map { String(own[..<$0]) } ?? ""
-        let places = ["\(folder)/baton-keeper", "\(folder)/../libexec/baton/baton-keeper", "/usr/libexec/baton/baton-keeper"]
+        let places = [
+            "\(folder)/baton-keeper", "\(folder)/../libexec/baton/baton-keeper", "/usr/libexec/baton/baton-keeper",
+        ]
         for place in places where access(place, X_OK) == 0 { return place }
         throw StartError("baton-keeper is not there; looked for it in \(places.joined(separator: ", "))")
     }
@@ -99,7 +104,8 @@ struct DirectLauncher: Sendable {
             let directory = RunDirectory(runtime: runtime, job: definition.name, runID: runID)
             var spec = try LaunchSpec(definition, runID: runID, fence: record.fence, node: node)
             spec.environment.append("BATON_KEEPER_SOCKET=\(directory.heldSocket)")
-            spec.openFiles = definition.limits.nofile.map { .init(soft: $0, hard: max($0, openFiles.hard ?? $0)) } ?? openFiles
+            spec.openFiles =
+                definition.limits.nofile.map { .init(soft: $0, hard: max($0, openFiles.hard ?? $0)) } ?? openFiles
             do {
                 try directory.create()
                 spec.cgroup = try cgroup?.makeChild(job: definition.name, runID: runID).path

@@ -29,9 +29,10 @@ extension LaunchSpec {
             }
             identity = .init(uid: user.uid, gid: gid, groups: UserDatabase.groups(of: user.name, primary: gid))
         }
-        environment = try LaunchSpec.environment(of: job, user: user) + [
-            "BATON_JOB=\(job.name)", "BATON_NODE=\(node)", "BATON_RUN_ID=\(runID)", "BATON_FENCE=\(fence)",
-        ]
+        environment =
+            try LaunchSpec.environment(of: job, user: user) + [
+                "BATON_JOB=\(job.name)", "BATON_NODE=\(node)", "BATON_RUN_ID=\(runID)", "BATON_FENCE=\(fence)",
+            ]
         workingDirectory = job.workingDirectory
         umask = job.umask
         nice = job.nice

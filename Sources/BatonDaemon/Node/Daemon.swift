@@ -44,9 +44,13 @@ package struct Daemon: Sendable {
         self.directories = directories
         self.logger = logger
         try StartError.wrapping("the runtime directory") { try Files.makeFolder(directories.runtime, mode: 0o755) }
-        try StartError.wrapping("the runtime directory") { try Files.makeFolder("\(directories.runtime)/runs", mode: 0o711) }
+        try StartError.wrapping("the runtime directory") {
+            try Files.makeFolder("\(directories.runtime)/runs", mode: 0o711)
+        }
         try StartError.wrapping("the state directory") { try Files.makeFolder(directories.state, mode: 0o700) }
-        try StartError.wrapping("the state directory") { try Files.makeFolder("\(directories.state)/fences", mode: 0o700) }
+        try StartError.wrapping("the state directory") {
+            try Files.makeFolder("\(directories.state)/fences", mode: 0o700)
+        }
         instanceLock = try StartError.wrapping("the runtime directory \(directories.runtime)") {
             try InstanceLock(path: "\(directories.runtime)/lock")
         }

@@ -23,7 +23,8 @@ struct DaemonBackend: ControlBackend {
         }
         return StatusReport(
             node: context.name, instance: context.instance, version: BatonVersion.current,
-            store: .init(url: store.url, state: stateText), jobs: jobs, warnings: context.launcher.warnings + store.warnings)
+            store: .init(url: store.url, state: stateText), jobs: jobs,
+            warnings: context.launcher.warnings + store.warnings)
     }
 
     private var stateText: String {

@@ -26,7 +26,9 @@ package struct LineLogHandler: LogHandler {
     package func log(event: LogEvent) {
         let all = metadata.merging(event.metadata ?? [:]) { $1 }
         let rest = all.sorted { $0.key < $1.key }.map { " \($0.key)=\(LineLogHandler.quoted("\($0.value)"))" }.joined()
-        let head = journal ? "<\(LineLogHandler.priority(event.level))>" : "\(WallClock.rfc3339(milliseconds: true)) \(event.level): "
+        let head =
+            journal
+            ? "<\(LineLogHandler.priority(event.level))>" : "\(WallClock.rfc3339(milliseconds: true)) \(event.level): "
         let line = Array((head + LineLogHandler.escaped("\(event.message)") + rest + "\n").utf8)
         // One write, so that lines of several threads do not mix; a full or closed pipe loses the line, not the daemon.
         _ = line.withUnsafeBytes { write(STDERR_FILENO, $0.baseAddress, $0.count) }
@@ -46,8 +48,10 @@ package struct LineLogHandler: LogHandler {
     /// Control characters of others must not reach a terminal.
     private static func escaped(_ text: String) -> String {
         guard text.unicodeScalars.contains(where: { $0.properties.generalCategory == .control }) else { return text }
-        return text.unicodeScalars.map { $0.properties.generalCategory == .control ? $0.escaped(asASCII: true) : "\($0)" }
-            .joined()
+        return text.unicodeScalars.map {
+            $0.properties.generalCategory == .control ? $0.escaped(asASCII: true) : "\($0)"
+        }
+        .joined()
     }
 
     private static func quoted(_ text: String) -> String {

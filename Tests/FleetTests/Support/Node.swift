@@ -25,20 +25,20 @@ final class Node: Sendable {
         try FileManager.default.createDirectory(atPath: folder + "/etc/jobs.d", withIntermediateDirectories: true)
         let seconds = Double(fleet.timeout.milliseconds) / 1000
         try """
-            [node]
-            name = "\(name)"
-            [log]
-            level = "debug"
-            [store]
-            url = "\(storeURL)"
-            max_lock_timeout = "\(seconds)s"
-            request_timeout = "300ms"
-            connect_timeout = "1s"
-            [defaults.lock]
-            timeout = "\(seconds)s"
-            [defaults.restart]
-            delay = "100ms"
-            """.write(toFile: folder + "/etc/batond.toml", atomically: true, encoding: .utf8)
+        [node]
+        name = "\(name)"
+        [log]
+        level = "debug"
+        [store]
+        url = "\(storeURL)"
+        max_lock_timeout = "\(seconds)s"
+        request_timeout = "300ms"
+        connect_timeout = "1s"
+        [defaults.lock]
+        timeout = "\(seconds)s"
+        [defaults.restart]
+        delay = "100ms"
+        """.write(toFile: folder + "/etc/batond.toml", atomically: true, encoding: .utf8)
     }
 
     func job(_ name: String = "job", _ text: String) throws {
