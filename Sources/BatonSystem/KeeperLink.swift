@@ -112,6 +112,12 @@ package final class KeeperLink: Sendable {
         reactor.run { self.flush() }
     }
 
+    /// Kills the keeper itself: for one that is hung while its run is over. Its guard does the rest.
+    package func killKeeper() {
+        guard let process = state.withLock({ $0.process }) else { return }
+        try? process.signal(SIGKILL)  // it may have ended meanwhile
+    }
+
     /// Ends the connection, and the events. A keeper that has had its go goes on without it.
     package func close() {
         reactor.run {

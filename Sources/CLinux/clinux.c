@@ -19,6 +19,7 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/timerfd.h>
+#include <sys/timex.h>
 #include <sys/un.h>
 #include <sys/vfs.h>
 #include <sys/wait.h>
@@ -242,4 +243,13 @@ int clinux_is_cgroup2(const char *path) {
     struct statfs info;
     if (statfs(path, &info) < 0) return 0;
     return info.f_type == CGROUP2_MAGIC;
+}
+
+double clinux_clock_deviation(void) {
+    struct timex now;
+    memset(&now, 0, sizeof now);
+    if (adjtimex(&now) < 0) return 0;
+    // `tick` is in microseconds per 1/100 s; `freq` in 2^-16 ppm.
+    double deviation = ((double)now.tick / 10000.0 - 1.0) + (double)now.freq / 65536.0 * 1e-6;
+    return deviation < 0 ? -deviation : deviation;
 }

@@ -95,9 +95,13 @@ struct JobMachineTests {
         var machine = machine()
         _ = told(&machine, .begin, at: 0)
         _ = told(&machine, .elected(runID: "r1", fence: 7, failures: 0, sentAt: at(0)), at: 1)
+        _ = told(&machine, .woke, at: 5000)
         let actions = told(&machine, .woke, at: 5001)
         #expect(actions.first == .abandonKeeper)
-        #expect(actions.contains { if case .release = $0 { true } else { false } })
+        // The renewal that is on its way comes first.
+        #expect(!actions.contains { if case .release = $0 { true } else { false } })
+        let late = told(&machine, .lease(.renewed(sentAt: at(5000))), at: 5001)
+        #expect(late.contains { if case .release = $0 { true } else { false } })
         // Its hello comes too late: no go.
         #expect(told(&machine, .keeperReady, at: 5002) == [])
     }
@@ -162,5 +166,20 @@ struct JobMachineTests {
         let actions = told(&machine, .elected(runID: "r1", fence: 7, failures: 0, sentAt: at(0)), at: 2)
         #expect(actions == [.release(nil)])
         #expect(told(&machine, .released, at: 3) == [.retired])
+    }
+
+    @Test func aHungKeeperIsNotWaitedForForEver() {
+        var machine = running()
+        #expect(machine.handle(.drain, at: at(100)) == [.stopWorkload, .wake(at: at(5000))])
+        #expect(told(&machine, .woke, at: 5000) == [.renew(within: .seconds(1))])
+        _ = told(&machine, .lease(.renewed(sentAt: at(5000))), at: 5001)
+        // stop.timeout is 30 s; two seconds later this daemon kills on its own.
+        var now: Int64 = 5001
+        while now < 32_100 {
+            #expect(!told(&machine, .woke, at: now).contains(.killWorkload))
+            _ = told(&machine, .lease(.renewed(sentAt: at(now))), at: now)
+            now += 1000
+        }
+        #expect(told(&machine, .woke, at: 32_100).contains(.killWorkload))
     }
 }

@@ -36,7 +36,7 @@ extension JobMachine {
                 return giveBack(runID, fence, failures, sentAt: sentAt, at: now)
             }
             let holding = Holding(runID: runID, fence: fence, failures: failures, lease: lease, startedAt: nil)
-            state = .launching(holding, giveUpAt: now + timing.timeout / 3)
+            state = .launching(holding, giveUpAt: now + launchTimeout)
             return [.launch]
         case .electionFailed(let why):
             state = .resting(until: now + .seconds(5), why)

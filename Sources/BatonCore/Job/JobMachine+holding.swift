@@ -26,7 +26,7 @@ extension JobMachine {
             return [.abandonKeeper] + release(holding, mark: nil, at: now)
         case .woke, .lease:
             if event == .woke, now >= giveUpAt {
-                let why = "the keeper did not come up within \(timing.timeout / 3)"
+                let why = "the keeper did not come up within \(launchTimeout)"
                 return [.abandonKeeper] + ended(holding, .startFailed(why), jitter: 0, at: now)
             }
             let leaseEvent: LeaseMachine.Event = if case .lease(let inner) = event { inner } else { .woke }
@@ -57,14 +57,9 @@ extension JobMachine {
             return []
         case .markSeen(let mark):
             guard mark?.stops == true else { return [] }
-            state = .stopping(holding, pid: pid)
-            return [.stopWorkload]
-        case .drain:
-            state = .stopping(holding, pid: pid)
-            return [.stopWorkload]
-        case .abort:
-            state = .stopping(holding, pid: pid)
-            return [.killWorkload]
+            return stop(holding, pid: pid, at: now)
+        case .drain: return stop(holding, pid: pid, at: now)
+        case .abort: return [.killWorkload] + stop(holding, pid: pid, at: now)
         case .runEnded(let outcome, let jitter): return ended(holding, outcome, jitter: jitter, at: now)
         case .woke, .lease:
             return keepLease(event, holding, pid: pid, at: now) { pid == nil ? .starting($0) : .running($0, pid: pid) }
@@ -74,14 +69,26 @@ extension JobMachine {
         }
     }
 
-    mutating func whenStopping(_ event: Event, _ holding: Holding, pid: Int32?, at now: Instant) -> [Action] {
+    private mutating func stop(_ holding: Holding, pid: Int32?, at now: Instant) -> [Action] {
+        // The keeper kills after `stopTimeout` by itself; this is for one that is hung.
+        state = .stopping(holding, pid: pid, killAt: now + stopTimeout + .seconds(2))
+        return [.stopWorkload]
+    }
+
+    mutating func whenStopping(
+        _ event: Event, _ holding: Holding, pid: Int32?, killAt: Instant, at now: Instant
+    ) -> [Action] {
         switch event {
         case .abort: return [.killWorkload]
         case .runEnded(let outcome, let jitter): return ended(holding, outcome, jitter: jitter, at: now)
         case .workloadStarted(let pid):
-            state = .stopping(holding, pid: pid)
+            state = .stopping(holding, pid: pid, killAt: killAt)
             return [.stopWorkload]
-        case .woke, .lease: return keepLease(event, holding, pid: pid, at: now) { .stopping($0, pid: pid) }
+        case .woke, .lease:
+            let isOverdue = event == .woke && now >= killAt
+            let later = isOverdue ? now + .seconds(2) : killAt
+            let actions = keepLease(event, holding, pid: pid, at: now) { .stopping($0, pid: pid, killAt: later) }
+            return isOverdue && !actions.contains(.killWorkload) ? actions + [.killWorkload] : actions
         case .begin, .tookOver, .foundEnded, .waiting, .elected, .electionFailed, .keeperReady, .launchFailed,
             .markSeen, .released, .releaseFailed, .runRequested, .drain:
             return []

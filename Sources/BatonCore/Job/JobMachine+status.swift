@@ -21,11 +21,12 @@ extension JobMachine {
         case .idle: Description(state: .standby)
         case .competing(let waiting): describe(waiting, at: now)
         case .resting(let until, let why):
-            Description(state: .backoff, reason: why ?? "failed here; competes again in \(seconds(until - now))")
+            why.map { Description(state: .waitingForStore, reason: $0) }
+                ?? Description(state: .backoff, reason: "failed here; competes again in \(seconds(until - now))")
         case .launching(let holding, _): describe(.starting, holding, pid: nil)
         case .starting(let holding): describe(.starting, holding, pid: nil)
         case .running(let holding, let pid): describe(.running, holding, pid: pid)
-        case .stopping(let holding, let pid): describe(.stopping, holding, pid: pid)
+        case .stopping(let holding, let pid, _): describe(.stopping, holding, pid: pid)
         case .ending(let holding, let pid):
             describe(.stopping, holding, pid: pid, "the lease is over; waiting until every process is gone")
         case .releasing(_, _, _, let retryAt):

@@ -89,8 +89,8 @@ package struct JobMachine: Equatable, Sendable {
         /// `go` was said.
         case starting(Holding)
         case running(Holding, pid: Int32?)
-        /// The workload was told to end; the lease goes on.
-        case stopping(Holding, pid: Int32?)
+        /// The workload was told to end; the lease goes on. A keeper that does not see to the end is not waited for.
+        case stopping(Holding, pid: Int32?, killAt: Instant)
         /// The lease is over, or the workload is being killed: waiting for the proof that it is gone.
         case ending(Holding, pid: Int32?)
         /// The workload is gone. `sent` is false while a renewal is still on its way.
@@ -101,8 +101,11 @@ package struct JobMachine: Equatable, Sendable {
     enum Want: Equatable, Sendable { case run, drain }
 
     package let timing: LeaseTiming
+    /// How long a keeper may take to come up, on a busy machine. The lease is renewed meanwhile.
+    let launchTimeout = Duration.seconds(5)
     let restart: JobDefinition.RestartSettings
     let lostGrace: Duration
+    let stopTimeout: Duration
     let node: String
     var state = State.idle
     var want = Want.run
@@ -112,6 +115,7 @@ package struct JobMachine: Equatable, Sendable {
         self.node = node
         restart = definition.restart
         lostGrace = definition.lock.lostGrace
+        stopTimeout = definition.stop.timeout
     }
 
     package mutating func handle(_ event: Event, at now: Instant) -> [Action] {
@@ -130,7 +134,8 @@ package struct JobMachine: Equatable, Sendable {
             return whenLaunching(event, holding, giveUpAt: giveUpAt, at: now)
         case .starting(let holding): return whenRunning(event, holding, pid: nil, at: now)
         case .running(let holding, let pid): return whenRunning(event, holding, pid: pid, at: now)
-        case .stopping(let holding, let pid): return whenStopping(event, holding, pid: pid, at: now)
+        case .stopping(let holding, let pid, let killAt):
+            return whenStopping(event, holding, pid: pid, killAt: killAt, at: now)
         case .ending(let holding, let pid): return whenEnding(event, holding, pid: pid, at: now)
         case .releasing(let holding, let mark, let sent, let retryAt):
             return whenReleasing(event, holding, mark, sent: sent, retryAt: retryAt, at: now)
@@ -143,8 +148,8 @@ package struct JobMachine: Equatable, Sendable {
         case .idle, .competing, .retired: nil
         case .resting(let until, _): until
         case .launching(let holding, let giveUpAt): min(giveUpAt, holding.lease.nextWake ?? giveUpAt)
-        case .starting(let holding), .running(let holding, _), .stopping(let holding, _), .ending(let holding, _):
-            holding.lease.nextWake
+        case .starting(let holding), .running(let holding, _), .ending(let holding, _): holding.lease.nextWake
+        case .stopping(let holding, _, let killAt): min(killAt, holding.lease.nextWake ?? killAt)
         case .releasing(_, _, _, let retryAt): retryAt
         }
     }
@@ -153,7 +158,7 @@ package struct JobMachine: Equatable, Sendable {
     package func isRenewalOverdue(at now: Instant) -> Bool {
         switch state {
         case .idle, .competing, .resting, .retired: false
-        case .launching(let holding, _), .starting(let holding), .running(let holding, _), .stopping(let holding, _),
+        case .launching(let holding, _), .starting(let holding), .running(let holding, _), .stopping(let holding, _, _),
             .ending(let holding, _), .releasing(let holding, _, _, _):
             holding.lease.isRenewalOverdue(at: now)
         }
@@ -165,7 +170,7 @@ package struct JobMachine: Equatable, Sendable {
     package var leaseDeadline: Instant? {
         switch state {
         case .idle, .competing, .resting, .retired: nil
-        case .launching(let holding, _), .starting(let holding), .running(let holding, _), .stopping(let holding, _),
+        case .launching(let holding, _), .starting(let holding), .running(let holding, _), .stopping(let holding, _, _),
             .ending(let holding, _), .releasing(let holding, _, _, _):
             holding.lease.deadline
         }

@@ -72,34 +72,34 @@ final class JobRunner: Sendable {
 
     /// Runs the job until it is drained. Returns when every run of it on this node has ended and its lock is released.
     func run() async {
-        let keys = LockKeys(prefix: context.storeSettings.prefix, job: definition.name)
-        // Two bells: a bell wakes one waiter, and the competition and the watch take turns otherwise.
-        try? await context.store.withAnnouncements(of: keys) { [self] competition in
-            try await context.store.withAnnouncements(of: keys) { [self] marks in
-                await loop(competition: competition, marks: marks)
-            }
-        }  // the loop itself throws nothing
-    }
-
-    private func loop(competition: Doorbell, marks: Doorbell) async {
         context.pulse.watch(loopName) { self.send(.pulse) }
         defer { context.pulse.forget(loopName) }
         await withDiscardingTaskGroup { group in
-            var shell = JobShell(runner: self, competition: competition)
-            let alarm = shell.alarm
+            var shell = JobShell(runner: self)
+            let (alarm, competition) = (shell.alarm, shell.competition)
             group.addTask { await alarm.run { self.send(.woke) } }
-            group.addTask {
-                while !Task.isCancelled {
-                    await marks.wait(until: Instant(nanoseconds: .max))
-                    self.send(.rang)
-                }
-            }
+            group.addTask { await self.listen(competition) }
             shell.begin(&group)
             for await message in mailbox {
                 shell.handle(message, &group)
                 if shell.isDone { break }
             }
             group.cancelAll()
+        }
+    }
+
+    /// Passes the store's announcements on. Beside the loop, not around it: a run that was taken over is renewed at once,
+    /// also while the store can't be subscribed to.
+    private func listen(_ competition: Doorbell) async {
+        let keys = LockKeys(prefix: context.storeSettings.prefix, job: definition.name)
+        // It throws only what the body throws, which is nothing.
+        try? await context.store.withAnnouncements(of: keys) { bell in
+            repeat {
+                // At once as well: what was announced before we listened is seen by looking.
+                competition.ring()
+                self.send(.rang)
+                await bell.wait(until: Instant(nanoseconds: .max))
+            } while !Task.isCancelled
         }
     }
 }

@@ -11,7 +11,7 @@ extension JobShell {
     mutating func perform(_ action: JobMachine.Action, _ group: inout DiscardingTaskGroup) {
         switch action {
         case .compete: compete(&group)
-        case .withdraw: withdrawal?.ring()
+        case .withdraw: election?.withdrawal.ring()
         case .launch: launch(&group)
         case .abandonKeeper:
             run?.link?.close()
@@ -31,7 +31,7 @@ extension JobShell {
     private mutating func compete(_ group: inout DiscardingTaskGroup) {
         let runID = RunID.fresh()
         let withdrawal = Doorbell()
-        self.withdrawal = withdrawal
+        election = (runID, withdrawal)
         run = nil
         let (runner, lock, bell, node) = (runner, lock, competition, context.name)
         let floor = context.fences.largest(of: definition.name)

@@ -13,10 +13,11 @@ struct JobShell {
     var machine: JobMachine
     var run: ActiveRun?
     let lock: LockClient
-    let competition: Doorbell
+    /// Rings when it is worth asking for the lock again.
+    let competition = Doorbell()
     var logger: Logger
-    /// Ends the competition that goes on.
-    var withdrawal: Doorbell?
+    /// The competition that goes on, and the bell that ends it.
+    var election: (runID: String, withdrawal: Doorbell)?
     var lastRun: StatusReport.LastRun?
     /// Who waits for the run's last output.
     private var tailReaders: [AsyncStream<Bytes>.Continuation] = []
@@ -25,9 +26,8 @@ struct JobShell {
     var context: NodeContext { runner.context }
     var definition: JobDefinition { runner.definition }
 
-    init(runner: JobRunner, competition: Doorbell) {
+    init(runner: JobRunner) {
         self.runner = runner
-        self.competition = competition
         let timing = runner.context.timing(of: runner.definition.lock.timeout)
         lock = runner.context.lock(of: runner.definition.name, timing: timing)
         machine = JobMachine(definition: runner.definition, timing: timing, node: runner.context.name)
@@ -51,7 +51,7 @@ struct JobShell {
         switch message {
         case .event(let event): apply(event, &group)
         case .electionOver(let grant, let runID):
-            withdrawal = nil
+            if election?.runID == runID { election = nil }
             if let grant { elected(grant, runID: runID, &group) }
             finishIfDone()
         case .launched(let runID, let link):
@@ -62,6 +62,8 @@ struct JobShell {
             if run?.runID == runID { heard(report, &group) }
         case .treeGone(let runID, let end):
             guard run?.runID == runID else { return }
+            // A hung keeper would keep the job's next run from starting here.
+            if end == nil { run?.link?.killKeeper() }
             let outcome = end.map { RunOutcome($0) } ?? .keeperLost
             apply(.runEnded(outcome, jitter: .random(in: 0..<1)), &group)
         case .rang: if run != nil { lookAtMark(&group) }
@@ -129,7 +131,7 @@ struct JobShell {
     }
 
     private mutating func finishIfDone() {
-        if machine.isRetired, withdrawal == nil { isDone = true }
+        if machine.isRetired, election == nil { isDone = true }
     }
 
     private func log(

@@ -129,7 +129,7 @@ struct DirectLauncher: Sendable {
 
     /// Kills what is left of a run until nothing is; that may take as long as the kernel takes.
     ///
-    /// - Returns: how the run ended, if its keeper or guard could still write it down.
+    /// - Returns: how the run ended; nil: neither its keeper nor the guard wrote it down.
     func clear(job: String, runID: String) async -> RunEnd? {
         let directory = RunDirectory(runtime: runtime, job: job, runID: runID)
         while !Task.isCancelled {
@@ -140,7 +140,12 @@ struct DirectLauncher: Sendable {
             if isGone == true { break }
             try? await Task.sleep(for: .milliseconds(10))
         }
-        return try? directory.status()
+        // The keeper, or its guard, is about to write down what it saw; a hung one never will.
+        for _ in 0..<50 where !Task.isCancelled {
+            if let end = (try? directory.status()) ?? nil { return end }
+            try? await Task.sleep(for: .milliseconds(10))
+        }
+        return nil
     }
 
     /// Keeps the last output of a run that is over, and removes its folder.

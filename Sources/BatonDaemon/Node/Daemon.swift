@@ -63,6 +63,7 @@ package struct Daemon: Sendable {
     package func run() async throws {
         let signals = await UnixSignalsSequence(trapping: .sigterm, .sigint, .sighup)
         let notify = Notify()
+        warnOfTheWatchdog()
         let pulse = WatchdogPulse(notify: notify, interval: Notify.watchdogInterval(), logger: logger)
         let store = try Store(node.store, logger: logger)
         let context = NodeContext(
@@ -101,6 +102,19 @@ package struct Daemon: Sendable {
         }
         await notify.flush()
         logger.notice("stopped")
+    }
+
+    /// After a hang, systemd ends this daemon and starts another, which must come before the leases end.
+    private func warnOfTheWatchdog() {
+        guard let interval = Notify.watchdogInterval() else { return }
+        for case .valid(let job) in jobs where interval + .seconds(1) >= job.lock.timeout - job.lock.lostGrace {
+            logger.warning(
+                "a hung daemon costs this job its run: WatchdogSec + 1 s is not less than lock.timeout - lock.lost_grace",
+                metadata: [
+                    "job": "\(job.name)", "watchdog": "\(interval)", "timeout": "\(job.lock.timeout)",
+                    "lost_grace": "\(job.lock.lostGrace)",
+                ])
+        }
     }
 
     /// Every job has ended; the services may go.

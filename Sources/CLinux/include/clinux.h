@@ -90,6 +90,8 @@ int clinux_boot_timer(void);
 int clinux_arm_timer(int fd, int64_t nanoseconds);
 void clinux_drain_timer(int fd);
 int clinux_eventfd(void);
+// How much faster or slower than nominal the kernel lets this machine's clocks tick now, as a fraction (adjtimex).
+double clinux_clock_deviation(void);
 
 // --- unix sockets; `directory` >= 0: `name` is in that directory, however long its path is
 int clinux_unix_listen(int directory, const char *name, int type, mode_t mode);
