@@ -15,13 +15,13 @@ RELEASE := .build/release
 run: build
 	@exec .ci/node
 
-# What CI runs.
+# What CI runs. One test after the other: most of them start servers and processes and watch the clock.
 test:
 	@.ci/setup test
 	echo "Building the tests. The first time, this compiles all dependencies: about 8 minutes on 2 cores."
 	swift build --build-tests
 	.ci/check
-	swift test
+	swift test --no-parallel
 
 build: setup
 	@echo "Building $(PROGRAMS) (release). The first time, this compiles all dependencies: about 6 minutes on 2 cores."
