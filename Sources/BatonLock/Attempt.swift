@@ -33,9 +33,9 @@ struct Attempt: Sendable {
     mutating func once(_ waiting: @Sendable (Waiting) -> Void) async throws -> LockGrant? {
         try Task.checkCancellation()
         let policy = client.policy
-        let sentAt = BootClock.now()
         do {
-            let answer = try await client.store.acquire(request(at: sentAt), timeout: policy.timing.attemptTimeout)
+            let sentAt = try client.leaseStart()
+            let answer = try await client.store.acquire(request(at: BootClock.now()), timeout: policy.timing.attemptTimeout)
             failures = 0
             let arrival = BootClock.now()
             let decision = waiter.received(

@@ -92,12 +92,24 @@ package struct LockClient: Sendable {
         request.guarding = policy.guarding
         request.fence = fence ?? 0
         request.holder = holder
-        let sentAt = BootClock.now()
+        let sentAt = try leaseStart()
         if let deadline, let serverNow = store.serverTime() {
-            request.notAfter = serverNow + (deadline - sentAt).nanoseconds / 1000
+            request.notAfter = serverNow + (deadline - BootClock.now()).nanoseconds / 1000
         }
         let answer = try await store.renew(request, timeout: timeout)
         return (answer.reply, sentAt)
+    }
+
+    /// The instant that a lease counts from whose request is sent next: now, less what a slewed clock may hide.
+    ///
+    /// - Throws: `unavailable` while this machine's clock is slewed by more than a lease allows for.
+    func leaseStart() throws(LockError) -> Instant {
+        let deviation = ClockRate.deviation()
+        guard deviation <= ClockRate.largestUsable else {
+            let percent = Int(deviation * 100)
+            throw LockError(.unavailable, lock: name, "this machine's clock is being slewed by \(percent) %: no lease is taken")
+        }
+        return BootClock.now() - policy.timing.timeout * deviation
     }
 
     /// Gives the lock back if `token` still holds it, and announces it. Shielded from cancellation by its callers.
