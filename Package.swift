@@ -54,7 +54,9 @@ let package = Package(
         // The daemon's parts.
         .target(
             name: "BatonConfig",
-            dependencies: ["BatonCore", "BatonSystem", .product(name: "TOMLKit", package: "TOMLKit")]),
+            dependencies: [
+                "BatonCore", "BatonSystem", "BatonUsers", .product(name: "TOMLKit", package: "TOMLKit"),
+            ]),
         .target(name: "BatonSystem", dependencies: ["BatonCore", "CLinux"]),
         .target(name: "BatonUsers"),
         .target(

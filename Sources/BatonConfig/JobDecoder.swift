@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import BatonCore
+import BatonUsers
 import Glibc
 
 /// Makes a job's definition from its table, or checks `[defaults]`, which may leave the command out.
@@ -98,11 +99,11 @@ struct JobDecoder {
         job.description = reader.string("description")?.text ?? ""
         job.enabled = reader.boolean("enabled") ?? true
         if let (text, node) = account("user", &reader) {
-            if Account.userID(text) == nil { reader.reject(node, "there is no user '\(text)' on this machine") }
+            if (try? UserDatabase.user(text)) == nil { reader.reject(node, "there is no user '\(text)' on this machine") }
             job.user = text
         }
         if let (text, node) = account("group", &reader) {
-            if Account.groupID(text) == nil { reader.reject(node, "there is no group '\(text)' on this machine") }
+            if (try? UserDatabase.group(text)) == nil { reader.reject(node, "there is no group '\(text)' on this machine") }
             job.group = text
         }
         if let (path, node) = reader.string("working_directory") {

@@ -97,7 +97,7 @@ struct TrustedFile {
     private func isTrusted(_ owner: uid_t) -> Bool { owner == 0 || owner == user }
 
     private func isPrivate(_ group: gid_t) -> Bool {
-        Account.isPrivate(group, of: user) || (user != 0 && Account.isPrivate(group, of: 0))
+        PrivateGroup.matches(group, of: user) || (user != 0 && PrivateGroup.matches(group, of: 0))
     }
 
     private func readAll(_ descriptor: Int32, _ path: String) throws(ConfigProblem) -> [UInt8] {

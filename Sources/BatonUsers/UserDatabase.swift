@@ -15,6 +15,24 @@ package struct UserRecord: Equatable, Sendable {
     package var home: String
     /// The login shell; `/bin/sh` when the database names none.
     package var shell: String
+
+    /// A user that no database knows.
+    package init(name: String, uid: UInt32, gid: UInt32, home: String, shell: String) {
+        self.name = name
+        self.uid = uid
+        self.gid = gid
+        self.home = home
+        self.shell = shell
+    }
+}
+
+extension UserLookupError: CustomStringConvertible {
+    package var description: String {
+        switch self {
+        case .unknown(let name): "there is no \(name)"
+        case .failed(let name, let errno): "\(name) can't be looked up: \(String(cString: strerror(errno)))"
+        }
+    }
 }
 
 /// Why a user or group could not be looked up.

@@ -20,9 +20,7 @@ extension LaunchSpec {
         self.init(job: job.name, runID: runID, arguments: arguments)
         self.fence = fence
         self.node = node
-        let user = try StartError.wrapping("user \(job.user ?? "\(geteuid())")") {
-            try UserDatabase.user(job.user ?? "\(geteuid())")
-        }
+        let user = try LaunchSpec.user(job.user)
         if job.user != nil || job.group != nil {
             let gid = try StartError.wrapping("group \(job.group ?? "")") {
                 try job.group.map { try UserDatabase.group($0) } ?? user.gid
@@ -45,6 +43,15 @@ extension LaunchSpec {
             case .file(let path): .file(path)
             case .none: .none
             }
+    }
+
+    /// The job's user; by default our own, which need not have a name.
+    private static func user(_ name: String?) throws(StartError) -> UserRecord {
+        guard let name else {
+            return (try? UserDatabase.user("\(geteuid())"))
+                ?? UserRecord(name: "\(geteuid())", uid: geteuid(), gid: getegid(), home: "/", shell: "/bin/sh")
+        }
+        return try StartError.wrapping("user \(name)") { try UserDatabase.user(name) }
     }
 
     /// systemd's PATH, the user's own variables, then the environment file, then `environment`.
