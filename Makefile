@@ -31,6 +31,7 @@ setup:
 	@.ci/setup build
 
 bench: build
+	@swift build -c release --product test-workload
 	@Benchmarks/run
 
 fmt:
