@@ -31,7 +31,6 @@ setup:
 	@.ci/setup build
 
 bench: build
-	@swift build -c release --product test-workload
 	@Benchmarks/run
 
 fmt:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 PROGRAMS = Path(os.environ.get("BATON_PROGRAMS", ROOT / ".build/release"))
-BATOND, WORKLOAD = PROGRAMS / "batond", PROGRAMS / "test-workload"
+BATOND = PROGRAMS / "batond"
 
 
 def now():
