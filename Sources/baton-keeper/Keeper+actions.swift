@@ -52,8 +52,13 @@ extension Keeper {
 
     /// The main process and its group first: that waits for nothing. Then the cgroup, which is one write for all of it,
     /// but a write that needs the kernel's lock of all cgroups. Then whoever left it.
+    ///
+    /// Mostly the run ended by itself and left nobody: that is proved in a few calls, where a look at every process of
+    /// the machine takes milliseconds, in which no other node may start.
     private func killTree() {
         workload.signal(SIGKILL)
+        reap()
+        if events.contains(.treeEmpty) { return }
         context.cgroup?.kill()
         ProcessTree.killDescendants(of: getpid())
         if context.cgroup == nil { ProcessTree.killBearers(ofRun: context.spec.runID) }
