@@ -47,10 +47,14 @@ extension ValkeyStore: LockStore {
             return answer.stamped(.marked(mark))
         case "late": return answer.stamped(.late)
         case "misfit":
-            let ours = Self.roundedUp(guarding?.maxLockTimeout ?? .zero)
-            throw request.keys.error(
+            let theirs = Duration.milliseconds(try answer.number(0))
+            throw LockError(
                 .refused,
-                "the store's max_lock_timeout is \(try answer.number(0)) ms, this configuration's is \(ours) ms")
+                """
+                the store was set up with max_lock_timeout = \(theirs), this node is configured with \
+                \(guarding?.maxLockTimeout ?? .zero): they must be the same. To change it, stop every batond that uses \
+                the store and delete the key \(printable(String(decoding: request.keys.epoch, as: UTF8.self)))
+                """)
         default: throw answer.malformed
         }
     }

@@ -41,6 +41,9 @@ struct Connector: Sendable {
             connection.close()
             // A greeting changes nothing, so "unknown outcome" would be the wrong word.
             if error.code != .unknownOutcome { throw error }
+            if configuration.tls, let reason, reason.code == .unreachable {
+                throw LockError(.unreachable, "\(reason.message) (is it a TLS port?)")
+            }
             if let reason { throw reason }
             throw LockError(.unreachable, "\(configuration.peer) accepted the connection and then said nothing")
         }

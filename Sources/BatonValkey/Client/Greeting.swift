@@ -65,7 +65,7 @@ struct Greeting {
     private static func warnings(_ fields: [Substring: Substring], isInfoRefused: Bool) -> [String] {
         var warnings: [String] = []
         if isInfoRefused {
-            warnings.append("the store refuses INFO: it grants no guarded lock, and may evict locks for all we know")
+            warnings.append("the store refuses INFO, without which no guarded lock is granted: its user needs +info")
         }
         if let policy = fields["maxmemory_policy"], policy != "noeviction" {
             warnings.append("the store may evict locks: its maxmemory-policy is \(printable(String(policy)))")

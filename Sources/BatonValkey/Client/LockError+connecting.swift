@@ -6,6 +6,12 @@ import NIOCore
 import NIOPosix
 import NIOSSL
 
+#if canImport(Glibc)
+import Glibc
+#elseif canImport(Musl)
+import Musl
+#endif
+
 extension LockError {
     /// What a failure of the socket, of name resolution, or of TLS means.
     init(connecting error: any Error, to peer: String) {
@@ -21,13 +27,19 @@ extension LockError {
         case ChannelError.connectTimeout:
             self.init(.unreachable, "\(peer) did not accept a connection in time")
         case let error as NIOConnectionError:
-            let reasons = error.connectionErrors.map { "\($0.error)" }
-            let resolving = [error.dnsAError, error.dnsAAAAError].compactMap { $0.map { "\($0)" } }
-            self.init(.unreachable, "\(peer): \(printable((reasons + resolving).first ?? "no address"))")
-        case let error as IOError:
-            self.init(.unreachable, "\(peer): \(printable(error.description))")
+            let reasons = error.connectionErrors.map { $0.error } + [error.dnsAError, error.dnsAAAAError].compactMap { $0 }
+            self.init(.unreachable, "\(peer): \(reasons.first.map(Self.words) ?? "no address")")
         default:
-            self.init(.unreachable, "\(peer): \(printable("\(error)"))")
+            self.init(.unreachable, "\(peer): \(Self.words(error))")
+        }
+    }
+
+    /// What an error of NIO's says to an operator: the kernel's or the resolver's own words.
+    private static func words(_ error: any Error) -> String {
+        switch error {
+        case let error as IOError: strerror(error.errnoCode).map { String(cString: $0) } ?? "error \(error.errnoCode)"
+        case let error as SocketAddressError.UnknownHost: printable(error.errorDescription)
+        default: printable("\(error)")
         }
     }
 

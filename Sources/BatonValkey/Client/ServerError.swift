@@ -42,7 +42,10 @@ struct ServerError: Equatable {
     }
 
     /// Whether nothing good can come over this connection any more: a replica by now, or our user is gone.
-    var endsConnection: Bool { kind == .wrongServer || message.hasPrefix("NOAUTH") }
+    var endsConnection: Bool {
+        // A wrong password ends it at once: the NOAUTH that every later command brings would hide the reason.
+        kind == .wrongServer || ["NOAUTH", "WRONGPASS", "ERR invalid password"].contains { message.hasPrefix($0) }
+    }
 
     /// The error for people.
     func lockError(peer: String) -> LockError {
