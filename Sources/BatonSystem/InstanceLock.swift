@@ -9,11 +9,19 @@ package final class InstanceLock: Sendable {
     private let descriptor: Int32
 
     /// Why the lock could not be had.
-    package enum Refusal: Error, Equatable, Sendable {
+    package enum Refusal: Error, Equatable, Sendable, CustomStringConvertible {
         /// Another process holds it; with what that one wrote about itself, which is its pid.
         case held(by: String)
         /// The file can't be opened or locked.
         case failed(SystemError)
+
+        /// For people.
+        package var description: String {
+            switch self {
+            case .held(let pid): "in use by another batond" + (pid.isEmpty ? "" : " (pid \(pid))")
+            case .failed(let error): "\(error)"
+            }
+        }
     }
 
     /// Takes the lock without waiting, and writes this process's pid into the file.
