@@ -16,11 +16,19 @@ package protocol ControlBackend: Sendable {
 }
 
 /// Why a request on the control socket was not carried out.
-package enum ControlError: Error, Equatable, Sendable {
+package enum ControlError: Error, Equatable, Sendable, CustomStringConvertible {
     /// No job of this name.
     case unknownJob(String)
     /// It can't be done, and why.
     case failed(String)
     /// The store does not answer.
     case storeUnreachable(String)
+
+    /// As the answer and the log have it.
+    package var description: String {
+        switch self {
+        case .unknownJob(let job): "no job \"\(job)\" on this node"
+        case .failed(let reason), .storeUnreachable(let reason): reason
+        }
+    }
 }

@@ -17,12 +17,9 @@ struct ErrorMiddleware: RouterMiddleware {
             return try await next(request, context)
         } catch let error as ControlError {
             switch error {
-            case .unknownJob(let job):
-                return ControlAnswer.error(.notFound, "no job \"\(job)\" on this node")
-            case .failed(let reason):
-                return ControlAnswer.error(.internalServerError, reason)
-            case .storeUnreachable(let reason):
-                return ControlAnswer.error(.serviceUnavailable, reason)
+            case .unknownJob: return ControlAnswer.error(.notFound, "\(error)")
+            case .failed: return ControlAnswer.error(.internalServerError, "\(error)")
+            case .storeUnreachable: return ControlAnswer.error(.serviceUnavailable, "\(error)")
             }
         } catch let error as any HTTPResponseError {
             return ControlAnswer.error(error.status, (error as? HTTPError)?.body ?? error.status.reasonPhrase)

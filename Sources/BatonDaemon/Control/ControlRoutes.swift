@@ -64,7 +64,7 @@ struct ControlRoutes {
         do {
             try await perform(job)
         } catch {
-            metadata["error"] = "\(error)"
+            metadata["reason"] = "\(error)"
             logger.warning("operator's request failed", metadata: metadata)
             throw error
         }
