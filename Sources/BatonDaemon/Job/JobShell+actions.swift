@@ -142,7 +142,8 @@ extension JobShell {
             level: outcome.isFailure ? .warning : .info, "run ended",
             metadata: ["run": "\(run.runID)", "outcome": "\(outcome.word)", "detail": "\(outcome.detail)"])
         let (launcher, job) = (context.launcher, definition.name)
-        group.addTask { await launcher.archive(job: job, runID: run.runID) }
+        // Also while the daemon stops: what is left in the run folder would be taken for a run of an earlier daemon.
+        group.addTask { await uncancelled { await launcher.archive(job: job, runID: run.runID) } }
     }
 
     /// The mark beside a lock that we hold may have changed: an operator stops the job from another node.
