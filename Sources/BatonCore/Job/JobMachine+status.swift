@@ -20,9 +20,9 @@ extension JobMachine {
         switch state {
         case .idle: Description(state: .standby)
         case .competing(let waiting): describe(waiting, at: now)
-        case .resting(let until, let why):
-            why.map { Description(state: .waitingForStore, reason: $0) }
-                ?? Description(state: .backoff, reason: "failed here; competes again in \(seconds(until - now))")
+        case .resting(_, let refusal?): Description(state: .waitingForStore, reason: refusal)
+        case .resting(let until, nil):
+            Description(state: .backoff, reason: "failed here; competes again in \(seconds(until - now))")
         case .launching(let holding, _): describe(.starting, holding, pid: nil)
         case .starting(let holding): describe(.starting, holding, pid: nil)
         case .running(let holding, let pid): describe(.running, holding, pid: pid)
@@ -51,7 +51,7 @@ extension JobMachine {
         case .newStore(let until):
             Description(
                 state: .waitingForStore,
-                reason: "the store is new or lost its data; earlier leases are over in \(seconds(until - now))")
+                reason: "the store is new or lost its data; leases it may have forgotten are over in \(seconds(until - now))")
         case .store(let why): Description(state: .waitingForStore, reason: why)
         case .mark(let mark):
             switch mark.kind {
@@ -62,7 +62,8 @@ extension JobMachine {
                 Description(
                     state: .backoff,
                     reason: mark.failures == 0
-                        ? "restart delay" : "restart delay after \(mark.failures) failed runs in a row")
+                        ? "restart delay"
+                        : "restart delay after \(mark.failures) failed run\(mark.failures == 1 ? "" : "s in a row")")
             }
         }
     }
