@@ -19,6 +19,8 @@ struct JobShell {
     /// The competition that goes on, and the bell that ends it.
     var election: (runID: String, withdrawal: Doorbell)?
     var lastRun: StatusReport.LastRun?
+    /// The state that the log told of last.
+    private var said: StatusReport.State?
     /// Who waits for the run's last output.
     private var tailReaders: [AsyncStream<Bytes>.Continuation] = []
     private(set) var isDone = false
@@ -134,12 +136,13 @@ struct JobShell {
         if machine.isRetired, election == nil { isDone = true }
     }
 
-    private func log(
+    private mutating func log(
         _ event: JobMachine.Event, from before: JobMachine.Description, to after: JobMachine.Description
     ) {
         logger.debug("event", metadata: ["event": "\(event)", "state": "\(after.state)"])
-        guard before.state != after.state || before.reason == nil && after.reason != nil else { return }
-        var metadata: Logger.Metadata = ["from": "\(before.state.rawValue)"]
+        guard let state = worthSaying(event, before, after) else { return }
+        said = state
+        var metadata: Logger.Metadata = [:]
         if let run = after.run ?? before.run {
             metadata["run"] = "\(run.runID)"
             metadata["fence"] = "\(run.fence)"
@@ -147,6 +150,20 @@ struct JobShell {
         }
         if let reason = after.reason { metadata["reason"] = "\(reason)" }
         logger.log(level: .info, "\(after.state.rawValue)", metadata: metadata)
+    }
+
+    /// The state, if it is news to somebody who reads along. A release, and a competition that has not heard from the
+    /// store yet, are over in milliseconds: they are no news unless something is in their way.
+    private func worthSaying(
+        _ event: JobMachine.Event, _ before: JobMachine.Description, _ after: JobMachine.Description
+    ) -> StatusReport.State? {
+        switch (after.state, after.reason, after.run) {
+        case (.stopping, nil, nil): return nil
+        case (.standby, nil, nil): if case .waiting = event { break } else { return nil }
+        default: break
+        }
+        if after.state == said, before.reason != nil || after.reason == nil { return nil }
+        return after.state
     }
 
     private func show(_ description: JobMachine.Description) {
@@ -158,6 +175,6 @@ struct JobShell {
             shown.run = .init(
                 runID: run.runID, pid: run.pid, leaseUntilMilliseconds: 0, attempt: run.failures + 1)
         }
-        context.board.post(shown, deadline: description.run?.deadline)
+        context.board.post(shown, machine: machine)
     }
 }

@@ -25,13 +25,23 @@ package struct LineLogHandler: LogHandler {
 
     package func log(event: LogEvent) {
         let all = metadata.merging(event.metadata ?? [:]) { $1 }
-        let rest = all.sorted { $0.key < $1.key }.map { " \($0.key)=\(LineLogHandler.quoted("\($0.value)"))" }.joined()
+        let rest = all.sorted { LineLogHandler.place($0.key) < LineLogHandler.place($1.key) }
+            .map { " \($0.key)=\(LineLogHandler.quoted("\($0.value)"))" }.joined()
         let head =
             journal
             ? "<\(LineLogHandler.priority(event.level))>" : "\(WallClock.rfc3339(milliseconds: true)) \(event.level): "
         let line = Array((head + LineLogHandler.escaped("\(event.message)") + rest + "\n").utf8)
         // One write, so that lines of several threads do not mix; a full or closed pipe loses the line, not the daemon.
         _ = line.withUnsafeBytes { write(STDERR_FILENO, $0.baseAddress, $0.count) }
+    }
+
+    /// What a line is about comes first, the sentence that explains it last.
+    private static func place(_ key: String) -> (Int, String) {
+        switch key {
+        case "job": (0, key)
+        case "reason", "detail": (2, key)
+        default: (1, key)
+        }
     }
 
     private static func priority(_ level: Logger.Level) -> Int {

@@ -9,13 +9,13 @@ import Synchronization
 final class StatusBoard: Sendable {
     private struct Entry: Sendable {
         var job: StatusReport.Job
-        /// The end of the lease of the run on this node.
-        var deadline: Instant?
+        /// Where the job stands, for what depends on the moment of the question.
+        var machine: JobMachine?
     }
     private let entries = Mutex<[String: Entry]>([:])
 
-    func post(_ job: StatusReport.Job, deadline: Instant? = nil) {
-        entries.withLock { $0[job.name] = Entry(job: job, deadline: deadline) }
+    func post(_ job: StatusReport.Job, machine: JobMachine? = nil) {
+        entries.withLock { $0[job.name] = Entry(job: job, machine: machine) }
     }
 
     func job(_ name: String) -> StatusReport.Job? { entries.withLock { $0[name] }.map(current) }
@@ -25,11 +25,16 @@ final class StatusBoard: Sendable {
         entries.withLock { Array($0.values) }.map(current).sorted { $0.name < $1.name }
     }
 
-    /// What is left of a lease is counted at the moment of the question.
+    /// What is left of a lease, or of a wait, is counted at the moment of the question.
     private func current(_ entry: Entry) -> StatusReport.Job {
         var job = entry.job
-        if let deadline = entry.deadline {
-            job.run?.leaseUntilMilliseconds = max(0, (deadline - BootClock.now()).milliseconds)
+        if let machine = entry.machine {
+            let now = BootClock.now()
+            let description = machine.describe(at: now)
+            job.reason = description.reason
+            if let deadline = description.run?.deadline {
+                job.run?.leaseUntilMilliseconds = max(0, (deadline - now).milliseconds)
+            }
         }
         return job
     }
