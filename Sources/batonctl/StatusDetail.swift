@@ -11,7 +11,9 @@ package enum StatusDetail {
         var title = job.name
         if !job.description.isEmpty { title += ": \(job.description)" }
         var facts = [("state", state(job, in: report))]
-        if let reason = job.reason { facts.append(("reason", reason)) }
+        for (index, line) in (job.reason ?? "").split(separator: "\n").enumerated() {
+            facts.append((index == 0 ? "reason" : "", String(line)))
+        }
         facts.append(("kind", job.kind))
         if let holder = job.holder {
             let place = holder.node == report.node ? "\(holder.node) (here)" : holder.node
@@ -36,7 +38,7 @@ package enum StatusDetail {
             return "standby"
         case .starting: return "starting here"
         case .stopping: return "stopping here"
-        case .backoff: return "backoff: waiting before the next start"
+        case .backoff: return "backoff: nobody starts it for a while"
         case .heldDown where job.reason == nil:
             return "held-down: an operator stopped it; \"batonctl run \(job.name)\" lets it run again"
         case .heldDown, .waitingForStore, .paused, .disabled, .ineligible, .invalid, .finished:
@@ -56,11 +58,14 @@ package enum StatusDetail {
 
     private static func lastRun(_ last: StatusReport.LastRun, at now: Double) -> String {
         var text = last.outcome
-        if let code = last.exitCode, last.outcome != "succeeded" || code != 0 { text += " with exit code \(code)" }
-        if let signal = last.signal { text += " by signal \(signal)" }
-        text += " on \(last.node), \(moment(last.finished, at: now))"
-        if let reason = last.reason { text += " (\(reason))" }
-        return text
+        if let reason = last.reason {
+            text += " (\(reason))"
+        } else if let code = last.exitCode, last.outcome != "succeeded" || code != 0 {
+            text += " (exit code \(code))"
+        } else if let signal = last.signal {
+            text += " (ended by signal \(signal))"
+        }
+        return text + " on \(last.node), \(moment(last.finished, at: now))"
     }
 
     /// A time as received, and how long ago that is by this machine's clock.

@@ -23,11 +23,18 @@ package enum StatusTable {
             } else {
                 row += ["-", "-", "-"]
             }
-            if hasReasons { row.append(job.reason ?? "") }
+            if hasReasons { row.append(job.reason.map(firstLine) ?? "") }
             rows.append(row.map { PrintableText.escaped($0) })
         }
         lines += aligned(rows)
         return lines.joined(separator: "\n")
+    }
+
+    /// An invalid file has a line for each of its problems: the table has room for one.
+    private static func firstLine(_ reason: String) -> String {
+        let lines = reason.split(separator: "\n")
+        guard let first = lines.first, lines.count > 1 else { return reason }
+        return "\(first) (and \(lines.count - 1) more: batonctl status JOB)"
     }
 
     /// The node's line, the store's line and the warnings: they come first, because they explain the rest.

@@ -37,7 +37,7 @@ import batonctl
             for part in [
                 "report: Nightly report", "state     running here", "web-1 (here) since 2026-11-23T02:00:00Z",
                 "fence     1763884800123456", "pid 4242, attempt 1, lease for another 12.3 s",
-                "failed with exit code 3 on web-1",
+                "failed (exit code 3) on web-1",
             ] {
                 #expect(result.out.contains(part), "\(part) is missing:\n\(result.out)")
             }

@@ -20,8 +20,30 @@ import batonctl
             }
             #expect(odd.isEmpty, "\(text.debugDescription)")
             #expect(text.contains("evil\\x1b]0;owned\\x07"))
-            #expect(text.contains("line one\\nline two"))
         }
+    }
+
+    @Test func reasonsOfSeveralLinesAreNotCrowdedIntoOne() {
+        var job = StatusReport.Job(name: "a", state: .invalid)
+        job.reason = "x.toml:1: first\nx.toml:2: second\nx.toml:3: third"
+        let report = StatusReport(
+            node: "n", instance: "i", version: "1", store: .init(url: "u", state: "connected"), jobs: [job])
+        #expect(StatusTable.text(report).contains("x.toml:1: first (and 2 more: batonctl status JOB)"))
+        #expect(
+            StatusDetail.text(job, in: report, at: 0).contains(
+                "  reason    x.toml:1: first\n            x.toml:2: second\n            x.toml:3: third"))
+    }
+
+    @Test func theLastRunSaysOnceWhyItFailed() {
+        var job = StatusReport.Job(name: "a", state: .backoff)
+        job.lastRun = .init(
+            runID: "r", outcome: "failed", exitCode: 3, signal: nil, reason: "exit code 3", node: "n",
+            finished: "1970-01-01T00:00:00Z")
+        let report = StatusReport(
+            node: "n", instance: "i", version: "1", store: .init(url: "u", state: "connected"), jobs: [job])
+        #expect(
+            StatusDetail.text(job, in: report, at: 4).hasSuffix(
+                "last run  failed (exit code 3) on n, 1970-01-01T00:00:00Z (4 s ago)"))
     }
 
     @Test func warningsAndTheStoreComeFirst() {
