@@ -2,9 +2,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /// Finds what somebody meant to write.
-enum Spelling {
+package enum Spelling {
     /// The word that is nearest, if it is near: a letter wrong, missing, too many, or two exchanged.
-    static func nearest(to word: String, among words: Set<String>) -> String? {
+    package static func nearest(to word: String, among words: Set<String>) -> String? {
         let limit = max(1, word.count / 3)
         let ranked = words.map { (distance(word, $0), $0) }.filter { $0.0 <= limit }
         return ranked.min { $0 < $1 }?.1

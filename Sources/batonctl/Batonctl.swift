@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import ArgumentParser
+import BatonConfig
 import BatonCore
 
 /// The operator's program: asks the batond of this machine, over its control socket.
@@ -20,6 +21,23 @@ struct Batonctl: AsyncParsableCommand {
         subcommands: [Status.self, Check.self, Logs.self, Stop.self, Run.self])
 
     static func main() async {
-        await main(ArgumentOrder.sharedOptionsLast(Array(CommandLine.arguments.dropFirst())))
+        let arguments = ArgumentOrder.sharedOptionsLast(Array(CommandLine.arguments.dropFirst()))
+        if let word = arguments.first, let message = complaint(about: word) {
+            Output.error("batonctl: " + PrintableText.escaped(message))
+            exit(withError: ExitCode.validationFailure)
+        }
+        await main(arguments)
+    }
+
+    /// What to say of a word that should be a command and is none.
+    private static func complaint(about word: String) -> String? {
+        let commands = configuration.subcommands.flatMap { command in
+            [String(describing: command).lowercased()] + command.configuration.aliases
+        }
+        if word.hasPrefix("-") || word == "help" || commands.contains(word) { return nil }
+        if let near = Spelling.nearest(to: word, among: Set(commands)) {
+            return "there is no command '\(word)'; did you mean '\(near)'?"
+        }
+        return "there is no command '\(word)'; \"batonctl --help\" lists them"
     }
 }
