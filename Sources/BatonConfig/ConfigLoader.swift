@@ -19,6 +19,12 @@ package struct NodeOverrides: Equatable, Sendable {
         self.logLevel = logLevel
         self.stateDirectory = stateDirectory
     }
+
+    /// What can't be, as the file's values are judged.
+    package var problems: [String] {
+        let level = logLevel.flatMap { NodeDecoder.problem(ofLogLevel: $0) }
+        return [name.flatMap { Names.problem(ofNode: $0) }, level].compactMap { $0 }
+    }
 }
 
 /// What came of reading `batond.toml`.

@@ -46,10 +46,13 @@ struct NodeDecoder {
 
     private func decodeLog(_ reader: inout TableReader, _ settings: inout NodeSettings) {
         guard let (level, node) = reader.string("level") else { return }
-        if !Self.logLevels.contains(level) {
-            reader.reject(node, "'\(level)' is no log level; wanted one of \(Self.logLevels.joined(separator: ", "))")
-        }
+        if let reason = Self.problem(ofLogLevel: level) { reader.reject(node, reason) }
         settings.logLevel = level
+    }
+
+    static func problem(ofLogLevel level: String) -> String? {
+        if logLevels.contains(level) { return nil }
+        return "'\(level)' is no log level; wanted one of \(logLevels.joined(separator: ", "))"
     }
 
     private func decodeJobs(_ reader: inout TableReader, _ settings: inout NodeSettings) {

@@ -15,23 +15,29 @@ struct Batond: AsyncParsableCommand {
         abstract: "Runs each declared job on exactly one machine of a fleet.",
         version: "batond \(BatonVersion.current)")
 
-    @Option(help: "The node's configuration; job files are read from jobs.d beside it.")
+    @Option(
+        help: ArgumentHelp("The node's configuration; job files are read from jobs.d beside it.", valueName: "file"))
     var config = "/etc/baton/batond.toml"
 
-    @Option(help: "The node's name (default: node.name, else the hostname).")
+    @Option(help: ArgumentHelp("The node's name (default: node.name, else the hostname).", valueName: "name"))
     var node: String?
 
-    @Option(help: "Sockets and the folders of running jobs.")
+    @Option(help: ArgumentHelp("Sockets and the folders of running jobs.", valueName: "folder"))
     var runtimeDir = "/run/baton"
 
-    @Option(help: "The embedded store, and what this node remembers.")
+    @Option(help: ArgumentHelp("The embedded store, and what this node remembers.", valueName: "folder"))
     var stateDir = "/var/lib/baton"
 
-    @Option(help: "trace, debug, info, notice, warning or error (default: log.level).")
+    @Option(
+        help: ArgumentHelp("trace, debug, info, notice, warning or error (default: log.level).", valueName: "level"))
     var logLevel: String?
 
     @Flag(help: "Check every file and exit: 0 when all is well, 78 otherwise.")
     var check = false
+
+    func validate() throws {
+        for problem in NodeOverrides(name: node, logLevel: logLevel).problems { throw ValidationError(problem) }
+    }
 
     func run() async throws {
         throw ExitCode(try await start())
