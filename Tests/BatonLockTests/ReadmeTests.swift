@@ -1,0 +1,76 @@
+// This source file is part of Baton.
+// SPDX-License-Identifier: Apache-2.0
+
+import BatonCore
+import BatonLock
+import Foundation
+import Testing
+
+@testable import BatonTestSupport
+@testable import BatonValkey
+
+/// What the README shows works as it stands.
+@Suite(.timeLimit(.minutes(2)))
+struct ReadmeTests {
+    private static let text: String = {
+        let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().appendingPathComponent("../..")
+        return (try? String(contentsOf: root.appendingPathComponent("README.md"), encoding: .utf8)) ?? ""
+    }()
+
+    @Test func theLibrarysExampleRuns() async throws {
+        try await withServer { server in
+            let calls = Counter()
+            try await writeReport(store: "unix://\(server.socket)") { fence in
+                #expect(fence > 0)
+                _ = calls.next()
+            }
+            #expect(calls.next() == 2)
+            #expect(try server.ask("EXISTS", "report") == .integer(0))
+        }
+        let folder = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
+        let own = try String(contentsOf: folder.appendingPathComponent("ReadmeExample.swift"), encoding: .utf8)
+        let block = Self.text.components(separatedBy: "```swift\n").last?.components(separatedBy: "```").first
+        let function = try #require(block?.components(separatedBy: "\n\n").last)
+        #expect(function.hasPrefix("func ") && own.contains(function), "what was compiled is what the README shows")
+    }
+
+    /// The user may do all that a daemon does, and the server has refused it nothing.
+    @Test func theUsersRightsAreEnough() async throws {
+        let line = try #require(Self.text.split(separator: "\n").first { $0.contains("user baton on >") })
+        let rights = line.split(separator: " ").drop { $0 != "on" }.map { $0.hasPrefix(">") ? ">secret" : String($0) }
+        let keys = LockKeys(prefix: "baton", job: "report")
+        try await withServer { server in
+            let connection = try RawConnection(socket: server.socket)
+            #expect(
+                try connection.ask((["ACL", "SETUSER", "baton"] + rights).map { bytes($0) }) == .string(bytes("OK")))
+            var configuration = server.tcp
+            configuration.username = "baton"
+            configuration.password = "secret"
+            try await withValkeyStore(configuration) { store in
+                guard case .unsettled(let nonce, _) = try await store.acquire(.daemon("a", on: keys)) else {
+                    throw TestFailure("a new store is settled")
+                }
+                try await store.withAnnouncements(of: keys) { bell in
+                    let cooling = Mark(kind: .coolingDown, remaining: .milliseconds(1), failures: 1, by: "web-1")
+                    try await store.setMark(cooling, on: keys, timeout: patience)
+                    await bell.wait(until: .init(nanoseconds: .max))
+                    try await eventually("the lock is granted after the mark") {
+                        try await store.acquire(.daemon("a", on: keys, nonce: nonce)).grant != nil
+                    }
+                    let limit = try store.serverTime(in: 20)
+                    #expect(
+                        try await store.renew(.daemon("a", on: keys, notAfter: limit))
+                            == .renewed(timeToLive: leaseLength))
+                    try server.ask("DEL", "{baton}:report:lock")
+                    #expect(
+                        try await store.renew(.daemon("a", on: keys, notAfter: limit))
+                            == .renewed(timeToLive: leaseLength))
+                    #expect(try await store.look(keys).token == bytes("a"))
+                    #expect(try await store.release("a", of: keys, mark: cooling))
+                    await bell.wait(until: .init(nanoseconds: .max))
+                }
+            }
+            #expect(try server.ask("ACL", "LOG") == .array([]), "something was refused")
+        }
+    }
+}
