@@ -14,6 +14,9 @@ final class TestServer: Sendable {
         /// Keeps every write, so that a restart can keep the data.
         var appendOnly = false
         var password: String?
+        var address = "127.0.0.1"
+        /// The network namespace that it runs in; nil: ours.
+        var network: String?
         var arguments: [String] = []
     }
 
@@ -24,7 +27,8 @@ final class TestServer: Sendable {
     private let process = Mutex<Process?>(nil)
 
     var socket: String { folder + "/server.sock" }
-    var tcp: ValkeyStore.Configuration { configured(.init(address: .tcp(host: "127.0.0.1", port: port))) }
+    var url: String { "valkey://\(options.address):\(port)" }
+    var tcp: ValkeyStore.Configuration { configured(.init(address: .tcp(host: options.address, port: port))) }
     var unix: ValkeyStore.Configuration { configured(.init(address: .unixSocket(path: socket))) }
     var tls: ValkeyStore.Configuration {
         var configuration = configured(.init(address: .tcp(host: "localhost", port: tlsPort)))
@@ -50,9 +54,12 @@ final class TestServer: Sendable {
     /// Starts the server and returns when it answers.
     func start() async throws {
         var arguments = [
-            "--port", "\(port)", "--bind", "127.0.0.1", "--unixsocket", socket, "--dir", folder, "--daemonize", "no",
+            "--port", "\(port)", "--bind", options.address, "--unixsocket", socket, "--dir", folder, "--daemonize",
+            "no",
             "--save", "", "--appendonly", options.appendOnly ? "yes" : "no", "--appendfsync", "always",
             "--logfile", folder + "/log",
+            // Without a password it would talk to loopback only.
+            "--protected-mode", "no",
         ]
         if let password = options.password { arguments += ["--requirepass", password] }
         if options.tls {
@@ -63,8 +70,14 @@ final class TestServer: Sendable {
             ]
         }
         let started = Process()
-        started.executableURL = URL(fileURLWithPath: try Self.program)
-        started.arguments = arguments + options.arguments
+        let program = try Self.program
+        if let network = options.network {
+            started.executableURL = URL(fileURLWithPath: "/usr/bin/nsenter")
+            started.arguments = ["--net=/run/netns/\(network)", program] + arguments + options.arguments
+        } else {
+            started.executableURL = URL(fileURLWithPath: program)
+            started.arguments = arguments + options.arguments
+        }
         started.standardInput = FileHandle.nullDevice
         started.standardOutput = FileHandle.nullDevice
         try started.run()

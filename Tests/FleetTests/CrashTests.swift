@@ -32,15 +32,6 @@ import Testing
         }
     }
 
-    /// When the lock's TTL ends, if nobody renews it.
-    private func expiry(_ server: TestServer, job: String = "job") throws -> Instant {
-        let sent = BootClock.now()
-        guard let left = try server.number("PTTL", "{baton}:\(job):lock"), left > 0 else {
-            throw TestFailure("the lock is gone")
-        }
-        return sent + .milliseconds(left)
-    }
-
     @Test func aRestartedDaemonTakesTheRunOver() async throws {
         try await withWarmFleet { fleet, _, runner, run, _ in
             for _ in 0..<3 {
@@ -64,7 +55,7 @@ import Testing
     @Test func withoutItsDaemonARunEndsBeforeTheTTL() async throws {
         try await withWarmFleet(workload: ["--daemonise"]) { fleet, server, runner, run, _ in
             try await runner.crash()
-            let expiry = try expiry(server)
+            let expiry = try server.expiry(ofLockOf: "job")
             let next = try await fleet.waitForRun(after: run.last)
             #expect(next.node != run.node)
             #expect(next.first - expiry < .milliseconds(100))
@@ -78,7 +69,7 @@ import Testing
     @Test func aHungDaemonCostsTheRunAndLearnsOfIt() async throws {
         try await withWarmFleet { fleet, server, runner, run, others in
             runner.signal(SIGSTOP)
-            let expiry = try expiry(server)
+            let expiry = try server.expiry(ofLockOf: "job")
             // Meanwhile nobody else gets its runtime directory.
             let (code, _, errors) = try await FleetTests.run(Binary.batond, runner.arguments)
             #expect(code == 78)

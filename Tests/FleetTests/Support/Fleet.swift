@@ -85,8 +85,7 @@ final class Fleet: Sendable {
 func withFleet(
     server: TestServer? = nil, timeout: Duration = .seconds(2), _ body: (Fleet) async throws -> Void
 ) async throws {
-    let fleet = try Fleet(
-        storeURL: server.map { "valkey://127.0.0.1:\($0.port)" }, timeout: timeout)
+    let fleet = try Fleet(storeURL: server?.url, timeout: timeout)
     do {
         try await body(fleet)
     } catch {
@@ -116,5 +115,16 @@ extension Fleet {
         }
         if ProcessInfo.processInfo.environment["BATON_TEST_KEEP"] != nil { return print("kept: \(folder)") }
         try? FileManager.default.removeItem(atPath: folder)
+    }
+}
+
+extension TestServer {
+    /// When the lock of a job ends, if nobody renews it.
+    func expiry(ofLockOf job: String) throws -> Instant {
+        let sent = BootClock.now()
+        guard let left = try number("PTTL", "{baton}:\(job):lock"), left > 0 else {
+            throw TestFailure("the lock is gone")
+        }
+        return sent + .milliseconds(left)
     }
 }

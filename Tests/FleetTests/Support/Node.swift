@@ -56,8 +56,9 @@ final class Node: Sendable {
         guard let handle = FileHandle(forWritingAtPath: log) else { throw TestFailure("no log at \(log)") }
         handle.seekToEndOfFile()
         if let network {
-            process.executableURL = URL(fileURLWithPath: "/usr/sbin/ip")
-            process.arguments = ["netns", "exec", network, Binary.batond] + arguments
+            // Not "ip netns exec": that hides the cgroups.
+            process.executableURL = URL(fileURLWithPath: "/usr/bin/nsenter")
+            process.arguments = ["--net=/run/netns/\(network)", Binary.batond] + arguments
         } else {
             process.executableURL = URL(fileURLWithPath: Binary.batond)
             process.arguments = arguments

@@ -25,6 +25,22 @@ enum Processes {
         contents(pid, "stat").split(separator: ")").last?.split(separator: " ").dropFirst().first.flatMap { Int32($0) }
     }
 
+    /// For people.
+    static func commandLine(_ pid: Int32) -> String {
+        contents(pid, "cmdline").replacingOccurrences(of: "\0", with: " ")
+    }
+
+    /// The names of the cgroups below our own, where a node without a service of its own makes those of its runs.
+    static func cgroups() -> [String] {
+        let own = contents(getpid(), "cgroup").split(separator: "\n").first { $0.hasPrefix("0::") }?.dropFirst(3) ?? "/"
+        for mount in ["/sys/fs/cgroup/unified", "/sys/fs/cgroup"] {
+            if FileManager.default.fileExists(atPath: mount + "/cgroup.procs") {
+                return (try? FileManager.default.contentsOfDirectory(atPath: mount + own)) ?? []
+            }
+        }
+        return []
+    }
+
     private static func all() -> [Int32] {
         ((try? FileManager.default.contentsOfDirectory(atPath: "/proc")) ?? []).compactMap { Int32($0) }
     }
