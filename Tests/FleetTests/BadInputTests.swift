@@ -224,7 +224,7 @@ import Testing
             let first = try await fleet.waitForRun()
             let (code, _, errors) = try await run(Binary.batond, node.arguments)
             #expect(code == 78)
-            let wanted = "the runtime directory \(node.runtime): is in use by another batond, pid \(node.pid)"
+            let wanted = "the runtime directory \(node.runtime): in use by another batond (pid \(node.pid))"
             #expect(errors.contains(wanted), "\(errors)")
             // The first one is as it was.
             #expect(try await node.status().jobs.first?.run?.runID == first.id)
