@@ -65,7 +65,7 @@ package struct Daemon: Sendable {
         let notify = Notify()
         warnOfTheWatchdog()
         let pulse = WatchdogPulse(notify: notify, interval: Notify.watchdogInterval(), logger: logger)
-        let store = try Store(node.store, logger: logger)
+        let store = try Store(node.store, shortestLease: shortestLease, logger: logger)
         let context = NodeContext(
             name: node.name, instance: RunID.fresh(), store: store.locks, storeSettings: node.store,
             launcher: try DirectLauncher(runtime: directories.runtime, logger: logger),
@@ -102,6 +102,11 @@ package struct Daemon: Sendable {
         }
         await notify.flush()
         logger.notice("stopped")
+    }
+
+    private var shortestLease: Duration {
+        jobs.compactMap { if case .valid(let job) = $0 { job.lock.timeout } else { nil } }.min()
+            ?? node.store.maxLockTimeout
     }
 
     /// After a hang, systemd ends this daemon and starts another, which must come before the leases end.

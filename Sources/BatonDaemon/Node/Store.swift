@@ -17,9 +17,13 @@ struct Store: Sendable {
     /// For people: never with a password.
     let url: String
 
-    init(_ settings: StoreSettings, logger: Logger) throws(StartError) {
+    /// - Parameter shortestLease: the shortest T of the node's jobs: a broken connection is made anew quickly enough for
+    ///   it. (A lost SYN is sent again after a second only; a new attempt sends one at once.)
+    init(_ settings: StoreSettings, shortestLease: Duration, logger: Logger) throws(StartError) {
         url = settings.url
-        if let configuration = ValkeyStore.Configuration(settings) {
+        if var configuration = ValkeyStore.Configuration(settings) {
+            configuration.connectTimeout = min(configuration.connectTimeout, max(shortestLease / 6, .milliseconds(200)))
+            configuration.maxReconnectDelay = min(configuration.maxReconnectDelay, shortestLease / 12)
             kind = .valkey(ValkeyStore(configuration, logger: logger))
         } else if case .sqlite(let path) = settings.location {
             kind = .sqlite(SQLiteStore(path: path, maxLockTimeout: settings.maxLockTimeout))
