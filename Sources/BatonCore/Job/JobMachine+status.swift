@@ -51,7 +51,9 @@ extension JobMachine {
         case .newStore(let until):
             Description(
                 state: .waitingForStore,
-                reason: "the store is new or lost its data; leases it may have forgotten are over in \(seconds(until - now))")
+                reason: """
+                    the store is new or lost its data; leases it may have forgotten are over in \(seconds(until - now))
+                    """)
         case .store(let why): Description(state: .waitingForStore, reason: why)
         case .mark(let mark):
             switch mark.kind {

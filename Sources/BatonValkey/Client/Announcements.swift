@@ -97,7 +97,9 @@ final class Announcements {
 
     private func took(_ reply: Reply) {
         if case .error(let message) = reply {
-            logger.warning("the store refuses a subscription, so releases are noticed late", metadata: ["reason": "\(printable(message))"])
+            logger.warning(
+                "the store refuses a subscription, so releases are noticed late",
+                metadata: ["reason": "\(printable(message))"])
             for channel in subscriptions.keys { allReady(on: channel) }
             return
         }

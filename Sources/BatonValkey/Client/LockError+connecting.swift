@@ -27,8 +27,8 @@ extension LockError {
         case ChannelError.connectTimeout:
             self.init(.unreachable, "\(peer) did not accept a connection in time")
         case let error as NIOConnectionError:
-            let reasons = error.connectionErrors.map { $0.error } + [error.dnsAError, error.dnsAAAAError].compactMap { $0 }
-            self.init(.unreachable, "\(peer): \(reasons.first.map(Self.words) ?? "no address")")
+            let reason = error.connectionErrors.first?.error ?? error.dnsAError ?? error.dnsAAAAError
+            self.init(.unreachable, "\(peer): \(reason.map(Self.words) ?? "no address")")
         default:
             self.init(.unreachable, "\(peer): \(Self.words(error))")
         }
