@@ -58,7 +58,7 @@ package enum StatusDetail {
 
     private static func lastRun(_ last: StatusReport.LastRun, at now: Double) -> String {
         var text = last.outcome
-        if let reason = last.reason {
+        if let reason = last.reason, !reason.hasPrefix(last.outcome) {
             text += " (\(reason))"
         } else if let code = last.exitCode, last.outcome != "succeeded" || code != 0 {
             text += " (exit code \(code))"
