@@ -128,6 +128,13 @@ struct JobMachineTests {
         #expect(actions == [.settle(outcome), .release(Mark(kind: .finished, by: "n1"))])
     }
 
+    @Test func aRunThatIsKilledWhileItStopsWasStopped() {
+        var machine = running()
+        #expect(told(&machine, .drain, at: 50) == [.stopWorkload])
+        #expect(told(&machine, .abort, at: 60) == [.killWorkload])
+        #expect(told(&machine, .runEnded(.keeperLost, jitter: 0), at: 70) == [.settle(.stopped), .release(nil)])
+    }
+
     @Test func anOperatorsMarkStopsTheHolder() {
         var machine = running()
         #expect(told(&machine, .markSeen(nil), at: 50) == [])

@@ -80,7 +80,9 @@ extension JobMachine {
     ) -> [Action] {
         switch event {
         case .abort: return [.killWorkload]
-        case .runEnded(let outcome, let jitter): return ended(holding, outcome, jitter: jitter, at: now)
+        case .runEnded(let outcome, let jitter):
+            // It was being stopped: a keeper that was killed with it, and could not say so, changes nothing about that.
+            return ended(holding, outcome == .keeperLost ? .stopped : outcome, jitter: jitter, at: now)
         case .workloadStarted(let pid):
             state = .stopping(holding, pid: pid, killAt: killAt)
             return [.stopWorkload]
