@@ -99,11 +99,15 @@ struct JobDecoder {
         job.description = reader.string("description")?.text ?? ""
         job.enabled = reader.boolean("enabled") ?? true
         if let (text, node) = account("user", &reader) {
-            if (try? UserDatabase.user(text)) == nil { reader.reject(node, "there is no user '\(text)' on this machine") }
+            if (try? UserDatabase.user(text)) == nil {
+                reader.reject(node, "there is no user '\(text)' on this machine")
+            }
             job.user = text
         }
         if let (text, node) = account("group", &reader) {
-            if (try? UserDatabase.group(text)) == nil { reader.reject(node, "there is no group '\(text)' on this machine") }
+            if (try? UserDatabase.group(text)) == nil {
+                reader.reject(node, "there is no group '\(text)' on this machine")
+            }
             job.group = text
         }
         if let (path, node) = reader.string("working_directory") {

@@ -8,7 +8,8 @@ import Glibc
 enum PrivateGroup {
     /// Whether nobody but `user` and root is in a group: it is the user's own, of the same name, as Debian makes it.
     static func matches(_ groupID: gid_t, of user: uid_t) -> Bool {
-        guard let userName = try? UserDatabase.user("\(user)").name else { return false }  // no name, no group of that name
+        // A user without a name has no group of that name.
+        guard let userName = try? UserDatabase.user("\(user)").name else { return false }
         return withBuffer { buffer, size in
             var entry = group()
             var result: UnsafeMutablePointer<group>?

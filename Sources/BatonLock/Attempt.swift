@@ -35,7 +35,8 @@ struct Attempt: Sendable {
         let policy = client.policy
         do {
             let sentAt = try client.leaseStart()
-            let answer = try await client.store.acquire(request(at: BootClock.now()), timeout: policy.timing.attemptTimeout)
+            let answer = try await client.store.acquire(
+                request(at: BootClock.now()), timeout: policy.timing.attemptTimeout)
             failures = 0
             let arrival = BootClock.now()
             let decision = waiter.received(

@@ -107,7 +107,8 @@ package struct LockClient: Sendable {
         let deviation = ClockRate.deviation()
         guard deviation <= ClockRate.largestUsable else {
             let percent = Int(deviation * 100)
-            throw LockError(.unavailable, lock: name, "this machine's clock is being slewed by \(percent) %: no lease is taken")
+            throw LockError(
+                .unavailable, lock: name, "this machine's clock is being slewed by \(percent) %: no lease is taken")
         }
         return BootClock.now() - policy.timing.timeout * deviation
     }
