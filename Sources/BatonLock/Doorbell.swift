@@ -34,6 +34,8 @@ public final class Doorbell: Sendable {
     ///
     /// One waiter at a time.
     public func wait(until deadline: Instant) async {
+        // For ever needs no timer, and no tasks to race it: a daemon has several of these waits for each of its jobs.
+        if deadline.nanoseconds == .max { return await waitForRing() }
         await withTaskGroup(of: Void.self) { group in
             group.addTask { await self.waitForRing() }
             group.addTask { try? await BootClock.sleep(until: deadline) }  // only cancellation: then we return as well

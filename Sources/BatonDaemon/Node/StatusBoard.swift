@@ -13,10 +13,16 @@ final class StatusBoard: Sendable {
         var machine: JobMachine?
     }
     private let entries = Mutex<[String: Entry]>([:])
+    /// How often something was posted.
+    private let posts = Atomic<Int>(0)
 
     func post(_ job: StatusReport.Job, machine: JobMachine? = nil) {
         entries.withLock { $0[job.name] = Entry(job: job, machine: machine) }
+        posts.add(1, ordering: .releasing)
     }
+
+    /// Changes with every post: as long as it is the same, so are the jobs.
+    var edition: Int { posts.load(ordering: .acquiring) }
 
     func job(_ name: String) -> StatusReport.Job? { entries.withLock { $0[name] }.map(current) }
 

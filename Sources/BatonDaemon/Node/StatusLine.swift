@@ -14,10 +14,16 @@ struct StatusLine: Sendable {
     func run() async {
         guard notify.isConnected else { return }
         var last = ""
+        var seen: (edition: Int, state: StoreState)?
         while !Task.isCancelled {
-            let line = StatusLine.text(board.all(), store: store.state)
-            if line != last { notify.status(line) }
-            last = line
+            // Before the jobs are read: a post in between is seen the next time.
+            let current = (edition: board.edition, state: store.state)
+            if seen.map({ $0 != current }) ?? true {
+                let line = StatusLine.text(board.all(), store: current.state)
+                if line != last { notify.status(line) }
+                last = line
+            }
+            seen = current
             try? await BootClock.sleep(until: BootClock.now() + .seconds(1))
         }
     }
