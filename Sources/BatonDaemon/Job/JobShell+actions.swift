@@ -36,7 +36,7 @@ extension JobShell {
         let (runner, lock, bell, node) = (runner, lock, competition, context.name)
         let floor = context.fences.largest(of: definition.name)
         group.addTask {
-            let grant = await withTaskGroup(of: LockGrant?.self) { inner in
+            await withTaskGroup(of: LockGrant?.self) { inner in
                 inner.addTask {
                     do {
                         return try await lock.compete(
@@ -54,10 +54,11 @@ extension JobShell {
                 }
                 let first = await inner.next() ?? nil
                 inner.cancelAll()
+                // The other one has nothing to add, and a grant is not kept waiting until it has noticed.
+                if let first { runner.send(.electionOver(first, runID: runID)) }
                 let second = await inner.next() ?? nil
-                return first ?? second
+                if first == nil { runner.send(.electionOver(second, runID: runID)) }
             }
-            runner.send(.electionOver(grant, runID: runID))
         }
     }
 
