@@ -26,6 +26,8 @@ extension LockError {
             self.init(tls: "\(error)", peer: peer)
         case ChannelError.connectTimeout:
             self.init(.unreachable, "\(peer) did not accept a connection in time")
+        case ChannelPipelineError.notFound:  // closed before we could look at it
+            self.init(.unreachable, "\(peer) closed the connection")
         case let error as NIOConnectionError:
             let reason = error.connectionErrors.first?.error ?? error.dnsAError ?? error.dnsAAAAError
             self.init(.unreachable, "\(peer): \(reason.map(Self.words) ?? "no address")")
