@@ -113,8 +113,21 @@ extension Fleet {
             for pid in left { kill(pid, SIGKILL) }
             try? await Task.sleep(for: .milliseconds(10))
         }
+        removeCgroups()
         if ProcessInfo.processInfo.environment["BATON_TEST_KEEP"] != nil { return print("kept: \(folder)") }
         try? FileManager.default.removeItem(atPath: folder)
+    }
+
+    /// Without a daemon that comes back, nobody else removes those of runs that were killed.
+    private func removeCgroups() {
+        var runs = Set((try? read().runs().map(\.id)) ?? [])
+        for node in (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? [] {
+            let folders = FileManager.default.enumerator(atPath: "\(folder)/\(node)/run/runs")?.map { "\($0)" } ?? []
+            runs.formUnion(folders.compactMap { $0.split(separator: "/").last.map(String.init) })
+        }
+        for group in Processes.cgroups() {
+            if let run = group.split(separator: "-").last, runs.contains(String(run)) { rmdir(group) }
+        }
     }
 }
 

@@ -25,17 +25,23 @@ enum Processes {
         contents(pid, "stat").split(separator: ")").last?.split(separator: " ").dropFirst().first.flatMap { Int32($0) }
     }
 
+    static func children(of pid: Int32) -> [Int32] { all().filter { parent(of: $0) == pid } }
+
+    /// Whether this is systemd as a machine's first process.
+    static func isSystemd(_ pid: Int32) -> Bool { contents(pid, "comm") == "systemd\n" }
+
     /// For people.
     static func commandLine(_ pid: Int32) -> String {
         contents(pid, "cmdline").replacingOccurrences(of: "\0", with: " ")
     }
 
-    /// The names of the cgroups below our own, where a node without a service of its own makes those of its runs.
+    /// The cgroups below our own, where a node without a service of its own makes those of its runs.
     static func cgroups() -> [String] {
         let own = contents(getpid(), "cgroup").split(separator: "\n").first { $0.hasPrefix("0::") }?.dropFirst(3) ?? "/"
         for mount in ["/sys/fs/cgroup/unified", "/sys/fs/cgroup"] {
             if FileManager.default.fileExists(atPath: mount + "/cgroup.procs") {
-                return (try? FileManager.default.contentsOfDirectory(atPath: mount + own)) ?? []
+                let folder = mount + (own == "/" ? "" : own)
+                return ((try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []).map { folder + "/" + $0 }
             }
         }
         return []

@@ -1,0 +1,104 @@
+// This source file is part of Baton.
+// SPDX-License-Identifier: Apache-2.0
+
+import BatonCore
+import BatonSystem
+import Foundation
+import Testing
+
+@testable import BatonTestSupport
+
+/// The unit as it ships, under a real systemd.
+@Suite(.serialized, .needsRoot) struct SystemdTests {
+    /// The ordinary T: a daemon that the watchdog ends has time to come back before the lease ends.
+    private let nodeFile = "[store]\nmax_lock_timeout = \"15s\"\n[defaults.lock]\ntimeout = \"15s\"\n"
+
+    @Test func systemdStartsWatchesRestartsAndStopsIt() async throws {
+        try #require(geteuid() == 0, "only root can boot a machine")
+        let command = { (machine: Machine) in
+            ["job": "command = [\"/usr/bin/test-workload\", \"\(machine.historyInside)\", \"--daemonise\"]\n"]
+        }
+        try await withMachine(nodeFile: nodeFile, jobs: command) { machine in
+            // "start" returns when it is ready: its control socket answers.
+            let started = try await machine.enter("systemctl", "start", "batond")
+            #expect(started.code == 0, "\(started.errors)")
+            #expect(try await machine.enter("batonctl", "status").code == 0)
+            let run = try await waitForRun(machine)
+            try await eventually("systemd shows the status line") {
+                try await machine.enter("systemctl", "status", "batond").output
+                    .contains("Status: \"1 job: 1 running here\"")
+            }
+
+            // A crash.
+            try await end(machine, with: "KILL", restarts: 1, because: "signal")
+            try await expectGoesOn(machine, run)
+
+            // A hang.
+            try await end(machine, with: "STOP", restarts: 2, because: "watchdog")
+            try await expectGoesOn(machine, run)
+
+            // An ordinary stop.
+            let stopped = try await machine.enter("systemctl", "stop", "batond")
+            #expect(stopped.code == 0, "\(stopped.errors)")
+            #expect(try await machine.property("ActiveState") == "inactive")
+            #expect(try await machine.property("Result") == "success")
+            #expect(try history(machine).lines.contains { $0.run == run.id && $0.event == "term" })
+            #expect(Processes.mentioning(machine.historyInside).isEmpty)
+            #expect(Processes.mentioning("/run/baton/runs/job/\(run.id)").isEmpty)
+            let runs = try await machine.enter("ls", "/run/baton/runs/job")
+            #expect(runs.output == "last-output\n", "the folder of the run is gone, its tail stays for batonctl logs")
+
+            // The lock was released: the next run does not wait for a lease to end.
+            let again = BootClock.now()
+            #expect(try await machine.enter("systemctl", "start", "batond").code == 0)
+            let next = try await waitForRun(machine, after: again)
+            #expect(next.first - again < .seconds(5))
+            #expect(next.fence > run.fence)
+            #expect(try await machine.enter("systemctl", "stop", "batond").code == 0)
+            #expect(try history(machine).violations().isEmpty)
+            #expect(try history(machine).runs().count == 2)
+        }
+    }
+
+    private func history(_ machine: Machine) throws -> History {
+        var history = History(path: machine.history)
+        try history.update()
+        return history
+    }
+
+    private func waitForRun(_ machine: Machine, after: Instant = Instant(nanoseconds: 0)) async throws -> History.Run {
+        var found: History.Run?
+        try await eventually(within: .seconds(40), "a run") {
+            found = try history(machine).runs().last { $0.first > after && $0.pids.count == 2 }
+            return found != nil
+        }
+        return try #require(found)
+    }
+
+    /// Signals the daemon, and waits until systemd has started another.
+    private func end(_ machine: Machine, with signal: String, restarts: Int, because result: String) async throws {
+        let pid = try await machine.property("MainPID")
+        #expect(try await machine.enter("kill", "-s", signal, pid).code == 0)
+        try await eventually(within: .seconds(20), "systemd restarts it") {
+            guard try await machine.property("NRestarts") == "\(restarts)" else { return false }
+            return try await machine.property("ActiveState") == "active"
+        }
+        #expect(try await machine.property("MainPID") != pid)
+        #expect(try await machine.journal().contains("Failed with result '\(result)'"))
+    }
+
+    /// The same processes, the same fence, and the new daemon knows it.
+    private func expectGoesOn(_ machine: Machine, _ run: History.Run) async throws {
+        try await eventually("the run is known again") {
+            let (code, output, _) = try await machine.enter("batonctl", "status", "--json")
+            guard code == 0 else { return false }
+            let job = try JSONDecoder().decode(StatusReport.self, from: Data(output.utf8)).jobs.first
+            return job?.run?.runID == run.id && job?.holder?.fence == run.fence
+        }
+        let now = try #require(try history(machine).runs().last)
+        #expect(now.id == run.id)
+        #expect(now.pids == run.pids)
+        #expect(now.fence == run.fence)
+        #expect(BootClock.now() - now.last < .milliseconds(500))
+    }
+}
