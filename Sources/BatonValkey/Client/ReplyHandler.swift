@@ -104,7 +104,9 @@ final class ReplyHandler: ChannelInboundHandler {
         if let transmission = inFlight.first {
             if transmission.take(reply) { inFlight.removeFirst() }
             if case .error(let message) = reply, ServerError(message).endsConnection {
-                close(because: ServerError(message).lockError(peer: peer))
+                // WRONGPASS says more than the NOAUTH to everything that was sent after it.
+                let refusals = transmission.errors.filter { $0.kind == .notPermitted }
+                close(because: (refusals.first ?? ServerError(message)).lockError(peer: peer))
             }
         } else if let onPush {
             onPush(reply)

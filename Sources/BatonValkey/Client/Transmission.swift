@@ -16,6 +16,10 @@ final class Transmission {
     var written: NIODeadline?
 
     private var replies: [Reply] = []
+    /// The replies so far that are errors.
+    var errors: [ServerError] {
+        replies.compactMap { if case .error(let message) = $0 { ServerError(message) } else { nil } }
+    }
     private var continuation: CheckedContinuation<Result<[Reply], LockError>, Never>?
     private var timer: Scheduled<Void>?
 
