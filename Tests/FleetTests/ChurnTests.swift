@@ -106,7 +106,7 @@ import Testing
         }
         for node in nodes {
             // What stays is the tail of each job's last run, for batonctl logs.
-            let kept = Set(jobs + jobs.map { "\($0)/last-output" })
+            let kept = Set(jobs + jobs.flatMap { ["\($0)/last-output", "\($0)/lock"] })
             let left = FileManager.default.enumerator(atPath: node.runtime + "/runs")?.map { "\($0)" } ?? []
             #expect(Set(left).subtracting(kept).isEmpty)
         }
