@@ -31,7 +31,8 @@ setup:
 	@.ci/setup build
 
 bench: build
-	@Benchmarks/run
+	@.ci/setup test
+	Benchmarks/run
 
 fmt:
 	@swift format format --in-place --parallel --recursive Package.swift Sources Tests
