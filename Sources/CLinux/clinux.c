@@ -72,6 +72,11 @@ int clinux_become_realtime(void) {
     return (int)checked(sched_setscheduler(0, SCHED_FIFO | SCHED_RESET_ON_FORK, &parameter));
 }
 
+int clinux_start_realtime(void) {
+    struct sched_param parameter = {.sched_priority = 1};
+    return (int)checked(sched_setscheduler(0, SCHED_FIFO, &parameter));
+}
+
 int clinux_lock_memory(void) { return (int)checked(mlockall(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT)); }
 
 int clinux_close_from(int first) { return (int)checked(syscall(SYS_close_range, (unsigned)first, ~0U, 0)); }

@@ -26,6 +26,9 @@ enum KeeperProgram {
     }
 
     private static func run(in directory: String) -> Never {
+        // Already now, and for the twin that is forked below: the lock is held, and on a busy machine each process waits
+        // for its first turn. Both make it final, not inherited any more, before there is a workload.
+        _ = clinux_start_realtime()
         if fcntl(connection, F_SETFD, FD_CLOEXEC) < 0 || chdir(directory) != 0 {
             complain("baton-keeper: no connection as descriptor 3, or no such directory")
         }

@@ -78,6 +78,8 @@ pid_t clinux_fork(void);
 int clinux_become_subreaper(void);
 // SCHED_FIFO that children do not inherit; 0 or -errno.
 int clinux_become_realtime(void);
+// SCHED_FIFO that children do inherit; 0 or -errno.
+int clinux_start_realtime(void);
 int clinux_lock_memory(void);
 int clinux_close_from(int first);
 // Ignores what a terminal or a service manager might send, blocks SIGCHLD and returns a descriptor that tells of it.
