@@ -4,35 +4,37 @@
 import BatonCore
 import BatonLock
 import BatonSystem
-import Synchronization
 
-/// One timer that can be set anew at any time; `run` calls out when it goes off.
-final class Alarm: Sendable {
-    private let due = Mutex<Instant?>(nil)
-    private let changed = Doorbell()
+/// One timer that can be set anew at any time: state of a job's loop, told by sleepers that post into its mailbox.
+///
+/// A later instant needs no new sleeper: the one on its way is followed by another when it comes too early.
+struct Alarm {
+    private var due: Instant?
+    /// When the earliest sleeper comes.
+    private var armed: Instant?
 
     /// Goes off then, instead of whenever it was set to before.
-    func set(_ instant: Instant) {
-        let earlier = due.withLock { due in
-            let before = due
-            due = instant
-            return before.map { instant < $0 } ?? true
+    mutating func set(_ instant: Instant, _ runner: JobRunner, _ group: inout DiscardingTaskGroup) {
+        due = instant
+        if let armed, armed <= instant { return }
+        armed = instant
+        group.addTask {
+            try? await BootClock.sleep(until: instant)  // only cancellation: then nobody reads the mailbox any more
+            runner.send(.alarm(instant))
         }
-        // A later instant needs no hurry: the sleeper looks at it when it wakes.
-        if earlier { changed.ring() }
     }
 
-    /// Sleeps and calls `goOff`, until the task is cancelled.
-    func run(_ goOff: @Sendable () -> Void) async {
-        while !Task.isCancelled {
-            await changed.wait(until: due.withLock { $0 } ?? Instant(nanoseconds: .max))
-            let now = BootClock.now()
-            let isDue = due.withLock { due in
-                guard let instant = due, now >= instant else { return false }
-                due = nil
-                return true
-            }
-            if isDue { goOff() }
+    /// The sleeper of `instant` came. True: the alarm goes off.
+    mutating func came(
+        _ instant: Instant, at now: Instant, _ runner: JobRunner, _ group: inout DiscardingTaskGroup
+    ) -> Bool {
+        if armed == instant { armed = nil }
+        guard let due else { return false }
+        if now >= due {
+            self.due = nil
+            return true
         }
+        set(due, runner, &group)
+        return false
     }
 }

@@ -13,6 +13,8 @@ final class JobRunner: Sendable {
     /// What the loop is woken by.
     enum Message: Sendable {
         case event(JobMachine.Event)
+        /// The sleeper of a timer came.
+        case alarm(Instant)
         /// The competition is over: with a grant, or without.
         case electionOver(LockGrant?, runID: String)
         /// A keeper is up and connected.
@@ -76,8 +78,7 @@ final class JobRunner: Sendable {
         defer { context.pulse.forget(loopName) }
         await withDiscardingTaskGroup { group in
             var shell = JobShell(runner: self)
-            let (alarm, competition) = (shell.alarm, shell.competition)
-            group.addTask { await alarm.run { self.send(.woke) } }
+            let competition = shell.competition
             group.addTask { await self.listen(competition) }
             shell.begin(&group)
             for await message in mailbox {

@@ -23,7 +23,7 @@ extension JobShell {
         case .renew(let limit): renew(within: limit, &group)
         case .release(let mark): release(mark, &group)
         case .settle(let outcome): settle(outcome, &group)
-        case .wake(let instant): alarm.set(instant)
+        case .wake(let instant): alarm.set(instant, runner, &group)
         case .retired: break
         }
     }

@@ -9,7 +9,7 @@ import Logging
 /// The loop's own state: the machine, and the handles that its actions need.
 struct JobShell {
     let runner: JobRunner
-    let alarm = Alarm()
+    var alarm = Alarm()
     var machine: JobMachine
     var run: ActiveRun?
     let lock: LockClient
@@ -52,6 +52,8 @@ struct JobShell {
     mutating func handle(_ message: JobRunner.Message, _ group: inout DiscardingTaskGroup) {
         switch message {
         case .event(let event): apply(event, &group)
+        case .alarm(let instant):
+            if alarm.came(instant, at: BootClock.now(), runner, &group) { apply(.woke, &group) }
         case .electionOver(let grant, let runID):
             if election?.runID == runID { election = nil }
             if let grant { elected(grant, runID: runID, &group) }
