@@ -27,6 +27,8 @@ package final class KeeperLink: Sendable {
     private struct State {
         var unsent: [KeeperOrder] = []
         var watch: Reactor.Watch?
+        /// The watch tells of room to write as well.
+        var awaitsRoom = false
         var isConnected = true
         var process: PidFd?
         var processWatch: Reactor.Watch?
@@ -161,7 +163,12 @@ package final class KeeperLink: Sendable {
     }
 
     private func watchForRoom(_ wanted: Bool) {
-        guard let watch = state.withLock({ $0.watch }) else { return }
+        let changed = state.withLock { state -> Reactor.Watch? in
+            if state.awaitsRoom == wanted { return nil }
+            state.awaitsRoom = wanted
+            return state.watch
+        }
+        guard let watch = changed else { return }
         reactor.change(watch, to: wanted ? [.readable, .writable] : .readable)
     }
 
