@@ -46,8 +46,7 @@ import Testing
             #expect(Processes.mentioning(machine.historyInside).isEmpty)
             #expect(Processes.mentioning("/run/baton/runs/job/\(run.id)").isEmpty)
             let runs = try await machine.enter("ls", "/run/baton/runs/job")
-            #expect(
-                runs.output == "last-output\nlock\n", "the folder of the run is gone, its tail stays for batonctl logs")
+            #expect(runs.output == "last-output\nlock\n", "the folder of the run is gone; its tail stays for logs")
 
             // The lock was released: the next run does not wait for a lease to end.
             let again = BootClock.now()

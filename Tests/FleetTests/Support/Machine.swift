@@ -130,8 +130,10 @@ final class Machine: Sendable {
         }
     }
 
-    private static let checkout = String(
-        #filePath.prefix(upTo: #filePath.range(of: "/Tests/")?.lowerBound ?? #filePath.endIndex))
+    /// The folder with `systemd/` in it.
+    private static let checkout = (0..<4).reduce(URL(fileURLWithPath: #filePath)) { url, _ in
+        url.deletingLastPathComponent()
+    }.path
 
     private func write(_ text: String, to path: String) throws {
         try text.write(toFile: path, atomically: false, encoding: .utf8)
