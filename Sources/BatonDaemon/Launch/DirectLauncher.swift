@@ -131,6 +131,17 @@ struct DirectLauncher: Sendable {
     ///
     /// - Returns: how the run ended; nil: neither its keeper nor the guard wrote it down.
     func clear(job: String, runID: String) async -> RunEnd? {
+        await kill(job: job, runID: runID)
+        let directory = RunDirectory(runtime: runtime, job: job, runID: runID)
+        // The keeper, or its guard, is about to write down what it saw; a hung one never will.
+        for _ in 0..<50 where !Task.isCancelled {
+            if let end = (try? directory.status()) ?? nil { return end }
+            try? await Task.sleep(for: .milliseconds(10))
+        }
+        return nil
+    }
+
+    private func kill(job: String, runID: String) async {
         let directory = RunDirectory(runtime: runtime, job: job, runID: runID)
         while !Task.isCancelled {
             let isGone = try? await NIOThreadPool.singleton.runIfActive {
@@ -140,12 +151,6 @@ struct DirectLauncher: Sendable {
             if isGone == true { break }
             try? await Task.sleep(for: .milliseconds(10))
         }
-        // The keeper, or its guard, is about to write down what it saw; a hung one never will.
-        for _ in 0..<50 where !Task.isCancelled {
-            if let end = (try? directory.status()) ?? nil { return end }
-            try? await Task.sleep(for: .milliseconds(10))
-        }
-        return nil
     }
 
     /// Keeps the last output of a run that is over, and removes its folder.
@@ -155,6 +160,13 @@ struct DirectLauncher: Sendable {
             if let tail = try? directory.tail() {
                 try? Files.write("\(runtime)/runs/\(job)/\(File.lastTail)", tail)  // of use, not of need
             }
+        }
+        await remove(job: job, runID: runID)
+    }
+
+    private func remove(job: String, runID: String) async {
+        try? await NIOThreadPool.singleton.runIfActive {
+            let directory = RunDirectory(runtime: runtime, job: job, runID: runID)
             if let spec = try? directory.spec(), let path = spec.cgroup { Cgroup(path: path).remove() }
             directory.remove()
         }
@@ -179,8 +191,22 @@ struct DirectLauncher: Sendable {
             var runs: [String: InheritedRun] = [:]
             for await found in group {
                 guard let found else { continue }
-                // Two folders of one job: the keeper's flock lets only one be alive.
-                if runs[found.job]?.run.link == nil { runs[found.job] = found }
+                guard let other = runs[found.job] else {
+                    runs[found.job] = found
+                    continue
+                }
+                // Two folders of one job: the keeper's flock lets only one be alive, and the later grant has the lock.
+                // The other run was over, and its daemon died before it could remove the folder.
+                func rank(_ run: InheritedRun) -> (Int, Int64) { (run.run.link == nil ? 0 : 1, run.run.record.fence) }
+                let (kept, over) = rank(found) > rank(other) ? (found, other) : (other, found)
+                runs[found.job] = kept
+                if over.run.link == nil {
+                    group.addTask {
+                        await kill(job: over.job, runID: over.run.runID)
+                        await remove(job: over.job, runID: over.run.runID)
+                        return nil
+                    }
+                }
             }
             return runs
         }
