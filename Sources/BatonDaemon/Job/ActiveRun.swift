@@ -14,6 +14,8 @@ struct ActiveRun: Sendable {
     /// The token is still an earlier daemon's.
     var isInherited = false
     var link: KeeperLink?
+    /// Given up before its keeper was told to go: nothing of it ever runs.
+    var isAbandoned = false
     /// The keeper said that nothing is left of it.
     var hasEnded = false
 }

@@ -13,9 +13,7 @@ extension JobShell {
         case .compete: compete(&group)
         case .withdraw: election?.withdrawal.ring()
         case .launch: launch(&group)
-        case .abandonKeeper:
-            run?.link?.close()
-            run?.link = nil
+        case .abandonKeeper: abandonKeeper(&group)
         case .go(let deadline): run?.link?.send(.go(deadline: deadline))
         case .extend(let deadline): run?.link?.send(.extend(deadline: deadline))
         case .stopWorkload: run?.link?.send(.stop)
@@ -84,6 +82,24 @@ extension JobShell {
                 case .disconnected, .keeperDied: runner.send(.keeper(runID: runID, nil))
                 }
             }
+        }
+    }
+
+    /// A keeper that was not told to go exits when its connection ends. One that is still being launched is let go of
+    /// when it is up.
+    private mutating func abandonKeeper(_ group: inout DiscardingTaskGroup) {
+        run?.isAbandoned = true
+        guard let abandoned = run, let link = abandoned.link else { return }
+        link.close()
+        run?.link = nil
+        discard(abandoned.runID, &group)
+    }
+
+    /// Clears away what a run left behind that never ran.
+    func discard(_ runID: String, _ group: inout DiscardingTaskGroup) {
+        let (launcher, job) = (context.launcher, definition.name)
+        group.addTask {
+            await uncancelled { await launcher.discard(job: job, runID: runID) }
         }
     }
 

@@ -59,7 +59,10 @@ struct JobShell {
             if let grant { elected(grant, runID: runID, &group) }
             finishIfDone()
         case .launched(let runID, let link):
-            guard run?.runID == runID else { return link.close() }
+            guard run?.runID == runID, run?.isAbandoned == false else {
+                link.close()
+                return discard(runID, &group)
+            }
             run?.link = link
             listen(to: link, runID: runID, &group)
         case .keeper(let runID, let report):

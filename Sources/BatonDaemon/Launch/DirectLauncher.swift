@@ -167,9 +167,21 @@ struct DirectLauncher: Sendable {
     private func remove(job: String, runID: String) async {
         try? await NIOThreadPool.singleton.runIfActive {
             let directory = RunDirectory(runtime: runtime, job: job, runID: runID)
-            if let spec = try? directory.spec(), let path = spec.cgroup { Cgroup(path: path).remove() }
-            directory.remove()
+            DirectLauncher.remove(directory)
         }
+    }
+
+    /// Removes what is left of a run that never ran; the output of the one before it stays.
+    func discard(job: String, runID: String) async {
+        await kill(job: job, runID: runID)
+        try? await NIOThreadPool.singleton.runIfActive {  // it runs as long as the program does
+            DirectLauncher.remove(RunDirectory(runtime: runtime, job: job, runID: runID))
+        }
+    }
+
+    private static func remove(_ directory: RunDirectory) {
+        if let spec = try? directory.spec(), let path = spec.cgroup { Cgroup(path: path).remove() }
+        directory.remove()
     }
 
     /// The last output of the last run here; nil: there was none.
