@@ -10,22 +10,21 @@ struct Attempt: Sendable {
     let token: Bytes
     let tokenIsFresh: Bool
     let holder: (@Sendable () -> Bytes)?
-    private var waiter: WaitMachine
+    private let waiter: Waiter
     private var failures = 0
     /// When it makes sense to ask again.
     private(set) var nextTry: Instant
     /// An attempt was sent whose answer never came: the store may hold the lock for us.
     private(set) var mayBeHeld = false
+    /// From then on the store refuses what is still on its way; nil: nothing is.
+    private(set) var voidAt: Instant?
 
-    init(client: LockClient, token: Bytes, tokenIsFresh: Bool, holder: (@Sendable () -> Bytes)?, fence: Int64) {
+    init(client: LockClient, token: Bytes, tokenIsFresh: Bool, holder: (@Sendable () -> Bytes)?, waiter: Waiter) {
         self.client = client
         self.token = token
         self.tokenIsFresh = tokenIsFresh
         self.holder = holder
-        let policy = client.policy
-        let longest = policy.guarding?.maxLockTimeout ?? policy.timing.timeout
-        waiter = WaitMachine(
-            timeout: policy.timing.timeout, maxLockTimeout: longest, longestWait: policy.longestWait, fence: fence)
+        self.waiter = waiter
         nextTry = BootClock.now()
     }
 
@@ -33,15 +32,18 @@ struct Attempt: Sendable {
     mutating func once(_ waiting: @Sendable (Waiting) -> Void) async throws -> LockGrant? {
         try Task.checkCancellation()
         let policy = client.policy
+        var asked = BootClock.now()
         do {
+            if isTimed, client.store.serverTime() == nil {
+                // Without the store's time the request could not be made void: one look brings it.
+                _ = try await client.look()
+            }
+            asked = BootClock.now()
             let sentAt = try client.leaseStart()
-            let answer = try await client.store.acquire(
-                request(at: BootClock.now()), timeout: policy.timing.attemptTimeout)
+            let answer = try await client.store.acquire(request(at: asked), timeout: policy.answerTimeout)
             failures = 0
             let arrival = BootClock.now()
-            let decision = waiter.received(
-                answer.reply, serverTime: answer.serverTime, at: arrival, jitter: .milliseconds(Int.random(in: 0...20)))
-            switch decision {
+            switch waiter.received(answer, at: arrival) {
             case .granted(let grant):
                 // Too late to be of use: keep asking with this token, the store will set the TTL again.
                 if policy.expires, arrival >= policy.timing.deadline(sentAt: sentAt) {
@@ -49,6 +51,9 @@ struct Attempt: Sendable {
                     nextTry = arrival
                     return nil
                 }
+                // Nobody renews or remembers this one: an earlier attempt that is still on its way must not come after
+                // its release, and lock everybody out for ever.
+                if !policy.expires, let voidAt { try? await BootClock.sleep(until: voidAt) }
                 return LockGrant(token: token, sentAt: sentAt, fence: grant.fence, failures: grant.failures)
             case .wait(let instant, let reason):
                 nextTry = instant
@@ -56,7 +61,10 @@ struct Attempt: Sendable {
                 return nil
             }
         } catch {
-            if error.code == .unknownOutcome { mayBeHeld = true }
+            if error.code == .unknownOutcome {
+                mayBeHeld = true
+                voidAt = asked + policy.answerTimeout + LeaseTiming.margin(of: policy.answerTimeout)
+            }
             guard error.isPassing else { throw error }
             failures += 1
             let backOff = min(Duration.milliseconds(25) * (1 << min(failures, 6)), .seconds(1))
@@ -81,6 +89,9 @@ struct Attempt: Sendable {
         }
     }
 
+    /// Whether requests say until when they count. The caller's own token and nothing else is the seed's plain SET NX.
+    private var isTimed: Bool { tokenIsFresh || client.policy.guarding != nil || client.policy.fences }
+
     private func request(at now: Instant) -> AcquireRequest {
         let policy = client.policy
         var request = AcquireRequest(
@@ -90,12 +101,11 @@ struct Attempt: Sendable {
         request.heedsMarks = policy.heedsMarks
         if policy.fences { request.fence = .init(floor: waiter.largestFence) }
         if var guarding = policy.guarding {
-            guarding.nonce = waiter.nonceToPresent(at: now)
-            guarding.claim = waiter.claimToPresent(at: now)
+            (guarding.nonce, guarding.claim) = waiter.presents(at: now)
             request.guarding = guarding
         }
-        if tokenIsFresh, policy.guarding != nil || policy.fences, let serverNow = client.store.serverTime() {
-            request.notAfter = serverNow + policy.timing.attemptTimeout.nanoseconds / 1000
+        if isTimed, let serverNow = client.store.serverTime() {
+            request.notAfter = serverNow + policy.answerTimeout.nanoseconds / 1000
         }
         return request
     }

@@ -32,16 +32,18 @@ package struct LockClient: Sendable {
     ///   - holder: the holder record, made anew for every attempt.
     ///   - deadline: nil: for ever. One attempt is always made.
     ///   - bell: rings when it is worth asking again; nil: subscribed to when needed.
+    ///   - waiter: what earlier calls learned; nil: nothing.
     ///   - waiting: told each time the call begins to wait.
     /// - Returns: nil when `deadline` came first.
     /// - Throws: `LockError` when the store refuses for good, `CancellationError`. An unreachable store is waited for.
     package func compete(
         token: Bytes? = nil, holder: (@Sendable () -> Bytes)? = nil, fence: Int64 = 0, until deadline: Instant?,
-        bell: Doorbell?,
+        bell: Doorbell?, waiter: Waiter? = nil,
         waiting: @Sendable (Waiting) -> Void = { _ in }
     ) async throws -> LockGrant? {
         var attempt = Attempt(
-            client: self, token: token ?? Token.fresh(), tokenIsFresh: token == nil, holder: holder, fence: fence)
+            client: self, token: token ?? Token.fresh(), tokenIsFresh: token == nil, holder: holder,
+            waiter: waiter ?? Waiter(policy, fence: fence))
         do {
             if let grant = try await attempt.once(waiting) { return grant }
             if let deadline, BootClock.now() >= deadline { return await finished(attempt) }
@@ -76,8 +78,18 @@ package struct LockClient: Sendable {
     /// Deletes what an unanswered attempt may have left, or may still leave until its `notAfter`.
     private func withdraw(_ attempt: Attempt) async {
         guard attempt.mayBeHeld, attempt.tokenIsFresh else { return }
-        let token = attempt.token
-        await uncancelled { _ = try? await release(token: token) }  // a lost lock runs out by itself
+        await uncancelled {
+            // What is still on its way may come after the first; and a lost lock without a timeout never runs out.
+            let void = attempt.voidAt ?? BootClock.now()
+            let giveUp = max(void, BootClock.now()) + policy.answerTimeout * 3
+            while true {
+                let sentAt = BootClock.now()
+                let isDone = (try? await release(token: attempt.token)) != nil
+                if isDone, sentAt >= void { return }
+                let pause = isDone ? void : BootClock.now() + policy.answerTimeout / 8
+                guard pause < giveUp, (try? await BootClock.sleep(until: pause)) != nil else { return }
+            }
+        }
     }
 
     /// Renews, extends, puts back, or swaps the token.
@@ -117,11 +129,11 @@ package struct LockClient: Sendable {
     @discardableResult
     package func release(token: Bytes, mark: Mark? = nil) async throws(LockError) -> Bool {
         let request = ReleaseRequest(keys: keys, token: token, mark: mark, guarding: policy.guarding != nil)
-        return try await store.release(request, timeout: policy.timing.attemptTimeout)
+        return try await store.release(request, timeout: policy.answerTimeout)
     }
 
     package func look() async throws(LockError) -> LockView {
-        try await store.look(at: keys, timeout: policy.timing.attemptTimeout)
+        try await store.look(at: keys, timeout: policy.answerTimeout)
     }
 }
 
@@ -136,6 +148,10 @@ package struct LockPolicy: Sendable, Equatable {
     package var heedsMarks: Bool
     /// The upper bound of every wait: the seed's `sleep`.
     package var longestWait: Duration?
+
+    /// How long an answer is waited for where no lease is at stake: a very short one still needs a request that can
+    /// succeed.
+    var answerTimeout: Duration { max(timing.attemptTimeout, min(timing.requestTimeout, .milliseconds(100))) }
 
     package init(
         timing: LeaseTiming, expires: Bool = true, guarding: AcquireRequest.Guarding?, fences: Bool, heedsMarks: Bool,

@@ -24,7 +24,10 @@ package struct LeaseTiming: Hashable, Sendable {
     }
 
     /// What is taken off every lease: T/100 for clocks, the kill, and 2 ms for rounding.
-    package var drift: Duration { timeout / 100 + killLatency + .milliseconds(2) }
+    package var drift: Duration { LeaseTiming.margin(of: timeout) + killLatency }
+
+    /// What is taken off a lease of this length where nothing has to be killed.
+    package static func margin(of length: Duration) -> Duration { length / 100 + .milliseconds(2) }
 
     /// D: when a lease ends whose request was about to be sent at `sent`.
     package func deadline(sentAt sent: Instant) -> Instant { sent + timeout - drift }
