@@ -27,6 +27,11 @@ extension Lock {
     ///   A lock that somebody else holds is not an error.
     @discardableResult
     public func acquire(_ wait: Wait? = nil, token: [UInt8]? = nil) async throws -> Bool {
+        try await granted(wait, token: token) != nil
+    }
+
+    /// What was acquired; nil when the time was up first.
+    func granted(_ wait: Wait?, token: [UInt8]? = nil) async throws -> Held? {
         guard let box else {
             throw LockError(
                 .invalidArgument, lock: name, "a lock with tokenScope .task is acquired inside scoped { … }")
@@ -39,19 +44,19 @@ extension Lock {
             case .atMost(let longest): now + max(longest, .zero)
             }
         let failure = LastFailure()
-        let grant = try await client.compete(token: token, until: deadline, bell: nil) { waiting in
+        let grant = try await client.compete(token: token, until: deadline, bell: nil, waiter: waiter) {
+            waiting in
             if case .store(let message) = waiting { failure.set(message) } else { failure.set(nil) }
         }
         guard let grant else {
             if let message = failure.get() { throw LockError(.unreachable, lock: name, message) }
-            return false
+            return nil
         }
-        box.held.withLock {
-            $0 = Held(
-                token: grant.token, fence: grant.fence,
-                deadline: timeout.map { _ in client.policy.timing.deadline(sentAt: grant.sentAt) })
-        }
-        return true
+        let held = Held(
+            token: grant.token, fence: grant.fence,
+            deadline: timeout.map { _ in client.policy.timing.deadline(sentAt: grant.sentAt) })
+        box.held.withLock { $0 = held }
+        return held
     }
 
     /// Releases the lock and wakes a waiter. Shielded from cancellation.
@@ -59,16 +64,19 @@ extension Lock {
     /// - Throws: ``LockError``: `notHeld` when nothing was acquired, `notOwned` when the lock is another's or nobody's
     ///   by now. After any other error the token is kept, and `release` may be called again.
     public func release() async throws {
-        guard let box, let held = box.held.withLock({ $0 }) else {
-            throw LockError(.notHeld, lock: name, "cannot release a lock that is not held")
-        }
+        guard let held else { throw LockError(.notHeld, lock: name, "cannot release a lock that is not held") }
+        try await release(held)
+    }
+
+    /// Releases what was acquired as `held`, which in a shared lock need not be what it holds by now.
+    func release(_ held: Held) async throws {
         let outcome = await uncancelled { [client] () -> Swift.Result<Bool, LockError> in
             do throws(LockError) { return .success(try await client.release(token: held.token)) } catch {
                 return .failure(error)
             }
         }
         let wasOurs = try outcome.get()
-        box.held.withLock { if $0?.token == held.token { $0 = nil } }
+        box?.held.withLock { if $0?.token == held.token { $0 = nil } }
         if !wasOurs { throw LockError(.notOwned, lock: name, "cannot release a lock that is no longer owned") }
     }
 
@@ -79,10 +87,13 @@ extension Lock {
     ///   positive, before anything is sent; the store's own.
     @discardableResult
     public func extend(_ additional: Duration, replaceTTL: Bool = false) async throws -> Bool {
-        guard held != nil else { throw LockError(.notHeld, lock: name, "cannot extend a lock that is not held") }
+        guard let held else { throw LockError(.notHeld, lock: name, "cannot extend a lock that is not held") }
         guard timeout != nil else { throw LockError(.noTimeout, lock: name, "cannot extend a lock with no timeout") }
-        if replaceTTL, additional < .milliseconds(1) {
-            throw LockError(.invalidArgument, lock: name, "a TTL of \(additional) would delete the lock")
+        let now = BootClock.now()
+        // The store refuses it too; but what would delete the lock is not even sent.
+        let least = replaceTTL ? additional : additional + max(.zero, (held.deadline ?? now) - now)
+        if additional <= .zero || replaceTTL, least < .milliseconds(1) {
+            throw LockError(.invalidArgument, lock: name, "extending by \(additional) would delete the lock")
         }
         if let bound = client.policy.guarding?.maxLockTimeout, additional > bound {
             throw LockError(.invalidArgument, lock: name, "\(additional) exceeds maxLockTimeout \(bound)")
@@ -109,18 +120,26 @@ extension Lock {
         guard let box, let held = box.held.withLock({ $0 }) else {
             throw LockError(.notHeld, lock: name, "cannot \(verb) a lock that is not held")
         }
-        let policy = client.policy
+        // What shortens the lease holds from now on: if its answer is lost, it may have been done all the same.
+        box.limit(held.token, to: earliestEnd(of: held, after: change, at: BootClock.now()))
         let (reply, sentAt) = try await client.renew(
             token: held.token, change: change, deadline: held.deadline, fence: held.fence, holder: nil,
-            within: policy.timing.attemptTimeout)
+            within: client.policy.answerTimeout)
         switch reply {
         case .renewed(let left):
-            let margin = left / 100 + .milliseconds(2)
-            box.held.withLock { if $0?.token == held.token { $0?.deadline = sentAt + left - margin } }
+            box.renewed(held, until: sentAt + left - LeaseTiming.margin(of: left))
         case .lost:
+            box.limit(held.token, to: BootClock.now())
             throw LockError(.notOwned, lock: name, "cannot \(verb) a lock that is no longer owned")
         case .unsettled:
             throw LockError(.unavailable, lock: name, "the store lost its data and does not know this lock any more")
+        }
+    }
+
+    private func earliestEnd(of held: Held, after change: RenewRequest.Change, at now: Instant) -> Instant {
+        switch change {
+        case .reset(let length): now + length - LeaseTiming.margin(of: length)
+        case .add(let more): (held.deadline ?? now) + min(more, .zero)
         }
     }
 
@@ -133,7 +152,8 @@ extension Lock {
     public func owned() async throws -> Bool {
         guard let held else { return false }
         let view = try await client.look()
-        if let deadline = held.deadline, BootClock.now() >= deadline { return false }
-        return view.token == held.token
+        // As it stands after the answer: meanwhile it may have been given back, or its lease may have ended.
+        guard let now = self.held, now.token == held.token, view.token == held.token else { return false }
+        return now.deadline.map { BootClock.now() < $0 } ?? true
     }
 }

@@ -36,10 +36,30 @@ public final class Lock: Sendable {
         var fence: Int64?
         /// D; nil without a timeout.
         var deadline: Instant?
+        /// How often a change of the lease was heard of.
+        var changes = 0
     }
 
     final class TokenBox: Sendable {
         let held = Mutex<Held?>(nil)
+
+        /// The lease of `token` ends then, if not earlier.
+        func limit(_ token: Bytes, to end: Instant) {
+            held.withLock { held in
+                guard held?.token == token, let deadline = held?.deadline else { return }
+                held?.deadline = min(deadline, end)
+            }
+        }
+
+        /// A change was confirmed that was asked for when the lease stood as in `before`.
+        func renewed(_ before: Held, until end: Instant) {
+            held.withLock { held in
+                guard let now = held, now.token == before.token else { return }
+                // Another change was heard of meanwhile, and the store's order is not known: the earlier end counts.
+                held?.deadline = now.changes == before.changes ? end : min(end, now.deadline ?? end)
+                held?.changes += 1
+            }
+        }
     }
 
     @TaskLocal static var scopes: [ObjectIdentifier: TokenBox] = [:]
@@ -58,6 +78,7 @@ public final class Lock: Sendable {
     public let tokenScope: TokenScope
 
     let client: LockClient
+    let waiter: Waiter
     private let shared = TokenBox()
 
     /// A lock; nothing is sent yet.
@@ -65,7 +86,7 @@ public final class Lock: Sendable {
     /// - Parameters:
     ///   - store: where the lock is kept.
     ///   - name: the key. Not empty.
-    ///   - timeout: the TTL; at least 1 ms. Nil: the lock stays until it is released, even if its holder dies.
+    ///   - timeout: the TTL; at least 3 ms, or nothing of a lease is left after its margin. Nil: the lock stays until it is released, even if its holder dies.
     ///   - sleep: the longest pause between attempts, default 0.1 s.
     ///   - blocking: whether `acquire` waits.
     ///   - blockingTimeout: how long it waits; nil: for ever.
@@ -102,15 +123,16 @@ public final class Lock: Sendable {
         self.blockingTimeout = blockingTimeout
         self.tokenScope = tokenScope
         let timing = LeaseTiming(timeout: timeout ?? .seconds(30), killLatency: .zero, requestTimeout: .seconds(1))
+        if let timeout, timeout <= timing.drift {
+            throw reject("timeout \(timeout) leaves nothing of a lease after its margin of \(timing.drift)")
+        }
         client = LockClient(
             store: store, keys: LockKeys(name: Bytes(name.utf8)), name: name,
             policy: LockPolicy(
-                timing: timeout == nil || timing.attemptTimeout >= .milliseconds(100)
-                    ? timing
-                    // A very short lease still needs an attempt that can succeed.
-                    : LeaseTiming(timeout: timing.timeout, killLatency: .zero, requestTimeout: .milliseconds(100)),
-                expires: timeout != nil, guarding: guarded ? .init(maxLockTimeout: maxLockTimeout) : nil,
+                timing: timing, expires: timeout != nil,
+                guarding: guarded ? .init(maxLockTimeout: maxLockTimeout) : nil,
                 fences: fences, heedsMarks: false, longestWait: sleep))
+        waiter = Waiter(client.policy)
     }
 
     var box: TokenBox? {
