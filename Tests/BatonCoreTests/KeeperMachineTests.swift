@@ -113,6 +113,15 @@ private func runningKeeper() -> Machine {
         #expect(machine.handle(.woke, at: at(1000)) == [.killTree, .wake(at: at(1005))])
     }
 
+    /// Between fork and exec a workload still ignores the signals that its keeper ignores: one sent then would be lost.
+    @Test func stopDuringTheStartReachesTheProgram() {
+        var machine = keeper()
+        _ = machine.handle(.connected, at: at(0))
+        _ = machine.handle(.goReceived(deadline: at(1000)), at: at(1))
+        #expect(!machine.handle(.stopRequested, at: at(2)).contains(.signalWorkload(10)))
+        #expect(machine.handle(.workloadStarted(pid: 42), at: at(3)).contains(.signalWorkload(10)))
+    }
+
     @Test func lostConnectionBeforeGoIsTheEnd() {
         var machine = keeper()
         _ = machine.handle(.connected, at: at(0))

@@ -139,7 +139,7 @@ package struct KeeperMachine: Equatable, Sendable {
             Stopping(
                 deadline: deadline, killAt: min(killAt, sent?.killAt ?? killAt), pid: pid, signal: Self.termination,
                 reason: .leaseLost))
-        return sent?.signal == Self.termination ? [] : [.signalWorkload(Self.termination)]
+        return pid == nil || sent?.signal == Self.termination ? [] : [.signalWorkload(Self.termination)]
     }
 
     // MARK: One function per state
@@ -171,7 +171,7 @@ package struct KeeperMachine: Equatable, Sendable {
             state = .stopping(
                 Stopping(
                     deadline: deadline, killAt: now + stopTimeout, pid: pid, signal: stopSignal, reason: .stopped))
-            return [.signalWorkload(stopSignal)]
+            return pid == nil ? [] : [.signalWorkload(stopSignal)]
         case .workloadStarted(let pid):
             state = .running(deadline: deadline, pid: pid)
             return [.report(.started(pid: pid, at: now))]
@@ -192,7 +192,8 @@ package struct KeeperMachine: Equatable, Sendable {
         case .workloadStarted(let pid):
             stopping.pid = pid
             state = .stopping(stopping)
-            return [.report(.started(pid: pid, at: now))]
+            // Not before: between fork and exec it still ignores what the keeper ignores, and the signal would be lost.
+            return [.report(.started(pid: pid, at: now)), .signalWorkload(stopping.signal)]
         case .connected: return greet()
         case .connectionLost: return loseDaemon()
         case .killRequested, .startFailed, .mainExited, .guardDied: return end(event, by: stopping.reason, at: now)
