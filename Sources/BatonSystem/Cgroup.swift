@@ -33,11 +33,14 @@ package struct Cgroup: Equatable, Sendable {
         return nil
     }
 
+    /// The cgroup of one run inside this one, made or not.
+    package func child(job: String, runID: String) -> Cgroup { Cgroup(path: "\(path)/baton-\(job)-\(runID)") }
+
     /// Makes the cgroup of one run inside this one. The names are in its name, so that it can't be taken for another's.
     ///
     /// - Throws: what failed: this cgroup is not delegated to us, mostly.
     package func makeChild(job: String, runID: String) throws(SystemError) -> Cgroup {
-        let child = Cgroup(path: "\(path)/baton-\(job)-\(runID)")
+        let child = child(job: job, runID: runID)
         try succeeded(mkdir(child.path, 0o755), "mkdir \(child.path)")
         // A kernel may let us make it, and nobody enter it.
         if access(child.path + "/cgroup.procs", W_OK) != 0 {

@@ -144,10 +144,8 @@ struct DirectLauncher: Sendable {
     private func kill(job: String, runID: String) async {
         let directory = RunDirectory(runtime: runtime, job: job, runID: runID)
         while !Task.isCancelled {
-            let isGone = try? await NIOThreadPool.singleton.runIfActive {
-                guard let spec = try directory.spec() else { return true }
-                return KeeperLink.killTree(spec)
-            }
+            // Tried again when it fails: a run is over when it was seen to be, not when nobody could look.
+            let isGone = try? await NIOThreadPool.singleton.runIfActive { KeeperLink.killTree(spec(of: directory)) }
             if isGone == true { break }
             try? await Task.sleep(for: .milliseconds(10))
         }
@@ -160,28 +158,30 @@ struct DirectLauncher: Sendable {
             if let tail = try? directory.tail() {
                 try? Files.write("\(runtime)/runs/\(job)/\(File.lastTail)", tail)  // of use, not of need
             }
-        }
-        await remove(job: job, runID: runID)
-    }
-
-    private func remove(job: String, runID: String) async {
-        try? await NIOThreadPool.singleton.runIfActive {
-            let directory = RunDirectory(runtime: runtime, job: job, runID: runID)
-            DirectLauncher.remove(directory)
+            remove(directory)
         }
     }
 
-    /// Removes what is left of a run that never ran; the output of the one before it stays.
+    /// Removes a run that never ran, or that a later one has followed: what its output was is of no interest.
     func discard(job: String, runID: String) async {
         await kill(job: job, runID: runID)
         try? await NIOThreadPool.singleton.runIfActive {  // it runs as long as the program does
-            DirectLauncher.remove(RunDirectory(runtime: runtime, job: job, runID: runID))
+            remove(RunDirectory(runtime: runtime, job: job, runID: runID))
         }
     }
 
-    private static func remove(_ directory: RunDirectory) {
-        if let spec = try? directory.spec(), let path = spec.cgroup { Cgroup(path: path).remove() }
+    private func remove(_ directory: RunDirectory) {
+        if let path = spec(of: directory).cgroup { Cgroup(path: path).remove() }
         directory.remove()
+    }
+
+    /// What the run was started with. Where the file is gone or can't be read, what its processes are found by is still
+    /// known: the run's id, and the name of its cgroup.
+    private func spec(of directory: RunDirectory) -> LaunchSpec {
+        if let spec = (try? directory.spec()) ?? nil { return spec }
+        var spec = LaunchSpec(job: directory.job, runID: directory.runID, arguments: ["?"])
+        spec.cgroup = cgroup?.child(job: directory.job, runID: directory.runID).path
+        return spec
     }
 
     /// The last output of the last run here; nil: there was none.
@@ -214,8 +214,7 @@ struct DirectLauncher: Sendable {
                 runs[found.job] = kept
                 if over.run.link == nil {
                     group.addTask {
-                        await kill(job: over.job, runID: over.run.runID)
-                        await remove(job: over.job, runID: over.run.runID)
+                        await discard(job: over.job, runID: over.run.runID)
                         return nil
                     }
                 }
@@ -226,7 +225,7 @@ struct DirectLauncher: Sendable {
 
     private func inherit(_ directory: RunDirectory) async -> InheritedRun? {
         let bytes = (try? directory.read(File.lease)) ?? nil
-        guard let record = bytes.flatMap({ LeaseRecord(decoding: $0) }), (try? directory.spec()) != nil else {
+        guard let record = bytes.flatMap({ LeaseRecord(decoding: $0) }) else {
             // Without a record nobody can have said `go`: its keeper, if there is one, exits by itself.
             directory.remove()
             return nil

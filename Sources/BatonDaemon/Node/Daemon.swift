@@ -112,9 +112,11 @@ package struct Daemon: Sendable {
     /// After a hang, systemd ends this daemon and starts another, which must come before the leases end.
     private func warnOfTheWatchdog() {
         guard let interval = Notify.watchdogInterval() else { return }
-        for case .valid(let job) in jobs where interval + .seconds(1) >= job.lock.timeout - job.lock.lostGrace {
+        // A hang may begin just before a renewal, a third into the lease; silence is noticed a fifth of an interval late.
+        let gone = interval * 6 / 5 + .seconds(1)
+        for case .valid(let job) in jobs where gone >= job.lock.timeout * 2 / 3 - job.lock.lostGrace {
             logger.warning(
-                "a hung daemon costs this job its run: WatchdogSec + 1 s is not less than lock.timeout - lock.lost_grace",
+                "a hung daemon costs this job its run: 1.2 * WatchdogSec + 1 s is not less than 2/3 * lock.timeout - lock.lost_grace",
                 metadata: [
                     "job": "\(job.name)", "watchdog": "\(interval)", "timeout": "\(job.lock.timeout)",
                     "lost_grace": "\(job.lock.lostGrace)",
