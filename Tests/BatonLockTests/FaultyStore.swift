@@ -69,6 +69,8 @@ final class FaultyStore: LockStore {
         }
         hook?(operation)
         let unknown = LockError(.unknownOutcome, "the answer was lost (by the test)")
+        // A store may give up when its caller is cancelled.
+        if Task.isCancelled { throw LockError(.unreachable, "cancelled (by the test)") }
         switch fault {
         case .none: return try await request()
         case .replyLost:
