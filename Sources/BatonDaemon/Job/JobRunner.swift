@@ -17,8 +17,8 @@ final class JobRunner: Sendable {
         case alarm(Instant)
         /// The competition is over: with a grant, or without.
         case electionOver(LockGrant?, runID: String)
-        /// A keeper is up and connected.
-        case launched(runID: String, KeeperLink)
+        /// A keeper is up and connected, or why it is not.
+        case launched(runID: String, Result<KeeperLink, any Error>)
         /// A keeper's word; nil: the connection is gone.
         case keeper(runID: String, KeeperReport?)
         /// Every process of the run is gone, seen by this daemon itself.

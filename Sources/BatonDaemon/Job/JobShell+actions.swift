@@ -60,15 +60,16 @@ extension JobShell {
         }
     }
 
-    private func launch(_ group: inout DiscardingTaskGroup) {
+    private mutating func launch(_ group: inout DiscardingTaskGroup) {
         guard let run else { return }
+        launches += 1
         let (runner, launcher, definition, node) = (runner, context.launcher, definition, context.name)
         group.addTask {
             do {
                 let link = try await launcher.launch(definition, runID: run.runID, record: run.record, node: node)
-                runner.send(.launched(runID: run.runID, link))
+                runner.send(.launched(runID: run.runID, .success(link)))
             } catch {
-                runner.send(.launchFailed("\(error)", jitter: .random(in: 0..<1)))
+                runner.send(.launched(runID: run.runID, .failure(error)))
             }
         }
     }

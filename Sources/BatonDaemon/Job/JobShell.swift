@@ -18,6 +18,8 @@ struct JobShell {
     var logger: Logger
     /// The competition that goes on, and the bell that ends it.
     var election: (runID: String, withdrawal: Doorbell)?
+    /// Keepers that were asked for, and are neither up nor known to have failed.
+    var launches = 0
     var lastRun: StatusReport.LastRun?
     /// The state that the log told of last.
     private var said: StatusReport.State?
@@ -58,13 +60,10 @@ struct JobShell {
             if election?.runID == runID { election = nil }
             if let grant { elected(grant, runID: runID, &group) }
             finishIfDone()
-        case .launched(let runID, let link):
-            guard run?.runID == runID, run?.isAbandoned == false else {
-                link.close()
-                return discard(runID, &group)
-            }
-            run?.link = link
-            listen(to: link, runID: runID, &group)
+        case .launched(let runID, let result):
+            launches -= 1
+            launched(runID, result, &group)
+            finishIfDone()
         case .keeper(let runID, let report):
             if run?.runID == runID { heard(report, &group) }
         case .treeGone(let runID, let end):
@@ -85,6 +84,23 @@ struct JobShell {
         case .pulse:
             // A renewal that neither came back nor ran into its own time limit: this loop is not well.
             if !machine.isRenewalOverdue(at: BootClock.now()) { context.pulse.progressed(runner.loopName) }
+        }
+    }
+
+    private mutating func launched(
+        _ runID: String, _ result: Result<KeeperLink, any Error>, _ group: inout DiscardingTaskGroup
+    ) {
+        switch result {
+        case .success(let link):
+            guard run?.runID == runID, run?.isAbandoned == false else {
+                link.close()
+                return discard(runID, &group)
+            }
+            run?.link = link
+            listen(to: link, runID: runID, &group)
+        case .failure(let error):
+            guard run?.runID == runID else { return }
+            apply(.launchFailed("\(error)", jitter: .random(in: 0..<1)), &group)
         }
     }
 
@@ -138,7 +154,7 @@ struct JobShell {
     }
 
     private mutating func finishIfDone() {
-        if machine.isRetired, election == nil { isDone = true }
+        if machine.isRetired, election == nil, launches == 0 { isDone = true }
     }
 
     private mutating func log(
