@@ -4,7 +4,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := build
 .ONESHELL:
-.PHONY: run test build bench fmt check setup install
+.PHONY: run test build bench fmt check check-hiredis setup install
 
 PREFIX ?= /usr/local
 SYSCONFDIR ?= /etc
@@ -39,6 +39,10 @@ fmt:
 
 check:
 	@.ci/check
+
+# Against hiredis 1.x, from PyPI's package of that name; needs pip. Debian 12 has 0.14.
+check-hiredis:
+	@.ci/check-hiredis-1x
 
 # After "make build"; needs no network and no compiler. Configuration that is there is kept.
 install:
