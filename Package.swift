@@ -14,6 +14,7 @@ let package = Package(
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-collections", from: "1.6.0"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
         .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.37.6"),
@@ -33,7 +34,9 @@ let package = Package(
         .target(name: "BatonCore"),
 
         // The lock, and the stores behind it.
-        .target(name: "BatonLock", dependencies: ["BatonCore", "BatonSystem"]),
+        .target(
+            name: "BatonLock",
+            dependencies: ["BatonCore", "BatonSystem", .product(name: "HeapModule", package: "swift-collections")]),
         .target(
             name: "BatonValkey",
             dependencies: [

@@ -10,6 +10,7 @@ struct Attempt: Sendable {
     let token: Bytes
     let tokenIsFresh: Bool
     let holder: (@Sendable () -> Bytes)?
+    private let sleep: Duration?
     private let waiter: Waiter
     private var failures = 0
     /// When it makes sense to ask again.
@@ -19,11 +20,15 @@ struct Attempt: Sendable {
     /// From then on the store refuses what is still on its way; nil: nothing is.
     private(set) var voidAt: Instant?
 
-    init(client: LockClient, token: Bytes, tokenIsFresh: Bool, holder: (@Sendable () -> Bytes)?, waiter: Waiter) {
+    init(
+        client: LockClient, token: Bytes, tokenIsFresh: Bool, holder: (@Sendable () -> Bytes)?, sleep: Duration?,
+        waiter: Waiter
+    ) {
         self.client = client
         self.token = token
         self.tokenIsFresh = tokenIsFresh
         self.holder = holder
+        self.sleep = sleep
         self.waiter = waiter
         nextTry = BootClock.now()
     }
@@ -43,7 +48,7 @@ struct Attempt: Sendable {
             let answer = try await client.store.acquire(request(at: asked), timeout: policy.answerTimeout)
             failures = 0
             let arrival = BootClock.now()
-            switch waiter.received(answer, at: arrival) {
+            switch waiter.received(answer, at: arrival, longestWait: sleep) {
             case .granted(let grant):
                 // Too late to be of use: keep asking with this token, the store will set the TTL again.
                 if policy.expires, arrival >= policy.timing.deadline(sentAt: sentAt) {

@@ -10,7 +10,8 @@ public final class Doorbell: Sendable {
     private enum State {
         case silent
         case rung
-        case waiting(CheckedContinuation<Void, Never>)
+        /// `alarm`: the number of the alarm that ends the wait; 0: none does.
+        case waiting(CheckedContinuation<Void, Never>, alarm: UInt64)
     }
     private let state = Mutex(State.silent)
 
@@ -18,53 +19,67 @@ public final class Doorbell: Sendable {
     public init() {}
 
     /// Wakes the waiter, or the next one to come.
-    public func ring() {
-        let waiter = state.withLock { state -> CheckedContinuation<Void, Never>? in
-            if case .waiting(let continuation) = state {
-                state = .silent
-                return continuation
-            }
-            state = .rung
-            return nil
-        }
-        waiter?.resume()
-    }
+    public func ring() { endWait(otherwise: .rung) }
 
     /// Returns at the next ring, at `deadline`, or when the task is cancelled, whichever comes first.
     ///
     /// One waiter at a time.
     public func wait(until deadline: Instant) async {
-        // For ever needs no timer, and no tasks to race it: a daemon has several of these waits for each of its jobs.
-        if deadline.nanoseconds == .max { return await waitForRing() }
-        await withTaskGroup(of: Void.self) { group in
-            group.addTask { await self.waitForRing() }
-            group.addTask { try? await BootClock.sleep(until: deadline) }  // only cancellation: then we return as well
-            await group.next()
-            group.cancelAll()
+        let alarm: UInt64
+        if deadline == .distantFuture {
+            alarm = 0
+        } else {
+            if deadline <= BootClock.now() { return silence() }
+            alarm = AlarmClock.shared.nextNumber()
         }
-    }
-
-    private func waitForRing() async {
         await withTaskCancellationHandler {
             await withCheckedContinuation { continuation in
-                let ready = state.withLock { state -> Bool in
+                let isReady = state.withLock { state -> Bool in
                     if case .rung = state {
                         state = .silent
                         return true
                     }
                     if Task.isCancelled { return true }
-                    state = .waiting(continuation)
+                    state = .waiting(continuation, alarm: alarm)
                     return false
                 }
-                if ready { continuation.resume() }
+                if isReady {
+                    continuation.resume()
+                } else if alarm != 0 {
+                    AlarmClock.shared.set(alarm, self, at: deadline)
+                }
             }
         } onCancel: {
-            let waiter = state.withLock { state -> CheckedContinuation<Void, Never>? in
-                guard case .waiting(let continuation) = state else { return nil }
-                state = .silent
-                return continuation
-            }
-            waiter?.resume()
+            endWait(otherwise: nil)
         }
+    }
+
+    /// The wait that set this alarm is over, unless it is already.
+    func timeIsUp(for alarm: UInt64) {
+        let waiter = state.withLock { state -> CheckedContinuation<Void, Never>? in
+            guard case .waiting(let continuation, alarm) = state else { return nil }
+            state = .silent
+            return continuation
+        }
+        waiter?.resume()
+    }
+
+    func isWaiting(for alarm: UInt64) -> Bool {
+        state.withLock { if case .waiting(_, alarm) = $0 { true } else { false } }
+    }
+
+    private func silence() { state.withLock { if case .rung = $0 { $0 = .silent } } }
+
+    private func endWait(otherwise next: State?) {
+        let (waiter, alarm) = state.withLock { state -> (CheckedContinuation<Void, Never>?, UInt64) in
+            guard case .waiting(let continuation, let alarm) = state else {
+                if let next { state = next }
+                return (nil, 0)
+            }
+            state = .silent
+            return (continuation, alarm)
+        }
+        waiter?.resume()
+        if alarm != 0 { AlarmClock.shared.drop() }
     }
 }

@@ -31,92 +31,95 @@ public final class Lock: Sendable {
         case task
     }
 
-    struct Held: Sendable {
-        var token: Bytes
-        var fence: Int64?
-        /// D; nil without a timeout.
-        var deadline: Instant?
-        /// How often a change of the lease was heard of.
-        var changes = 0
-    }
+    /// What is held by those who see it.
+    final class Holding: Sendable {
+        private let current = Mutex<Term?>(nil)
 
-    final class TokenBox: Sendable {
-        let held = Mutex<Held?>(nil)
+        var term: Term? { current.withLock { $0 } }
 
-        /// The lease of `token` ends then, if not earlier.
-        func limit(_ token: Bytes, to end: Instant) {
-            held.withLock { held in
-                guard held?.token == token, let deadline = held?.deadline else { return }
-                held?.deadline = min(deadline, end)
-            }
-        }
+        func begin(_ term: Term) { current.withLock { $0 = term } }
 
-        /// A change was confirmed that was asked for when the lease stood as in `before`.
-        func renewed(_ before: Held, until end: Instant) {
-            held.withLock { held in
-                guard let now = held, now.token == before.token else { return }
-                // Another change was heard of meanwhile, and the store's order is not known: the earlier end counts.
-                held?.deadline = now.changes == before.changes ? end : min(end, now.deadline ?? end)
-                held?.changes += 1
-            }
+        func end(_ term: Term) {
+            current.withLock { if $0 === term { $0 = nil } }
+            term.wasReleased()
         }
     }
 
-    @TaskLocal static var scopes: [ObjectIdentifier: TokenBox] = [:]
+    @TaskLocal static var scopes: [ObjectIdentifier: Holding] = [:]
 
-    /// The lock's name, which is its key in the store.
+    /// The lock's name, for messages: what is not UTF-8 in it is replaced.
     public let name: String
-    /// How long a grant lasts unless it is renewed; nil: for ever.
+    /// How long a grant lasts unless it is renewed; nil: for ever. The seed's `timeout`.
     public let timeout: Duration?
-    /// The longest pause between two attempts. Releases by Baton wake a waiter at once; other clients say nothing.
+    /// The longest pause between two attempts; default 0.1 s. The seed's `sleep`. Releases by Baton wake a waiter at
+    /// once; other clients say nothing.
     public let sleep: Duration
-    /// Whether `acquire` waits, unless the call says otherwise.
+    /// Whether `acquire` waits, unless the call says otherwise; default true. The seed's `blocking`.
     public let blocking: Bool
-    /// How long `acquire` waits, unless the call says otherwise; nil: for ever.
+    /// How long `acquire` waits, unless the call says otherwise; nil, the default: for ever. The seed's
+    /// `blocking_timeout`.
     public let blockingTimeout: Duration?
-    /// Who sees the token.
+    /// Who sees the token; default ``TokenScope/shared``. The seed's `thread_local`.
     public let tokenScope: TokenScope
 
     let client: LockClient
     let waiter: Waiter
-    private let shared = TokenBox()
+    private let shared = Holding()
 
-    /// A lock; nothing is sent yet.
+    /// A lock; nothing is sent yet. The seed's constructor.
     ///
     /// - Parameters:
-    ///   - store: where the lock is kept.
-    ///   - name: the key. Not empty.
-    ///   - timeout: the TTL; at least 3 ms, or nothing of a lease is left after its margin. Nil: the lock stays until it is released, even if its holder dies.
-    ///   - sleep: the longest pause between attempts, default 0.1 s.
-    ///   - blocking: whether `acquire` waits.
-    ///   - blockingTimeout: how long it waits; nil: for ever.
+    ///   - store: where the lock is kept. The seed's `valkey`.
+    ///   - name: the key, 1 to 512 bytes.
+    ///   - timeout: the TTL; at least 3 ms, or nothing of a lease is left after its margin, and at most ten years. Nil,
+    ///     the default: the lock stays until it is released, even if its holder dies.
+    ///   - sleep: the longest pause between attempts, at least 1 ms; default 0.1 s.
+    ///   - blocking: whether `acquire` waits; default true.
+    ///   - blockingTimeout: how long it waits; nil, the default: for ever.
     ///   - tokenScope: who sees the token.
-    ///   - fences: whether every grant brings a fence (one companion key, `{name}:fence`).
+    ///   - fences: whether every grant brings a fence (one companion key, `{name}:fence`); default true.
+    ///   - fenceFloor: a number that every fence is to exceed, for a store that may have lost what it knew: the largest
+    ///     that the caller remembers. From 0, the default, to 2⁵³.
     ///   - guarded: whether losses of the store's data are survived (companion key `{name}:epoch`). The first use of a
-    ///     guarded lock on a store waits `maxLockTimeout` once. Needs a timeout.
-    ///   - maxLockTimeout: the longest lease on this store, the same for all its users; only used when guarded.
+    ///     guarded lock on a store waits `maxLockTimeout` once. Needs a timeout. Default false.
+    ///   - maxLockTimeout: the longest lease on this store, the same for all its users; default 30 s. Only used when
+    ///     guarded.
     /// - Throws: ``LockError`` with code `invalidArgument` for values that can never work.
-    public init(
+    public convenience init(
         _ store: any LockStore, name: String, timeout: Duration? = nil, sleep: Duration = .milliseconds(100),
         blocking: Bool = true, blockingTimeout: Duration? = nil, tokenScope: TokenScope = .shared,
-        fences: Bool = true, guarded: Bool = false, maxLockTimeout: Duration = .seconds(30)
+        fences: Bool = true, fenceFloor: Int64 = 0, guarded: Bool = false, maxLockTimeout: Duration = .seconds(30)
     ) throws(LockError) {
-        func reject(_ why: String) -> LockError { LockError(.invalidArgument, lock: name, why) }
+        try self.init(
+            store, name: Bytes(name.utf8), timeout: timeout, sleep: sleep, blocking: blocking,
+            blockingTimeout: blockingTimeout, tokenScope: tokenScope, fences: fences, fenceFloor: fenceFloor,
+            guarded: guarded, maxLockTimeout: maxLockTimeout)
+    }
+
+    /// A lock whose name need not be UTF-8. As ``init(_:name:timeout:sleep:blocking:blockingTimeout:tokenScope:fences:fenceFloor:guarded:maxLockTimeout:)-(_,String,_,_,_,_,_,_,_,_,_)``.
+    public init(
+        _ store: any LockStore, name: [UInt8], timeout: Duration? = nil, sleep: Duration = .milliseconds(100),
+        blocking: Bool = true, blockingTimeout: Duration? = nil, tokenScope: TokenScope = .shared,
+        fences: Bool = true, fenceFloor: Int64 = 0, guarded: Bool = false, maxLockTimeout: Duration = .seconds(30)
+    ) throws(LockError) {
         if name.isEmpty { throw LockError(.invalidArgument, "a lock needs a name") }
-        if name.utf8.count > 512 { throw reject("the name is longer than 512 bytes") }
+        let shown = PrintableText.escaped(name)
+        func reject(_ why: String) -> LockError { LockError(.invalidArgument, lock: shown, why) }
+        if name.count > 512 { throw reject("the name is longer than 512 bytes") }
         if let timeout, timeout < .milliseconds(1) {
             throw reject("timeout \(timeout) is below 1 ms; leave it out for a lock that never expires")
         }
         if let timeout, timeout > .seconds(10 * 365 * 86_400) { throw reject("timeout \(timeout) is above ten years") }
-        if sleep < .milliseconds(1) { throw reject("sleep \(sleep) is below 1 ms") }
+        try Lock.check(sleep: sleep, lock: shown)
         if let blockingTimeout, blockingTimeout < .zero { throw reject("blockingTimeout is negative") }
+        if !(0...1 << 53).contains(fenceFloor) { throw reject("fenceFloor \(fenceFloor) is not from 0 to 2^53") }
         if guarded {
             guard let timeout else { throw reject("a guarded lock needs a timeout: the guard waits for leases to end") }
             if timeout > maxLockTimeout {
                 throw reject("timeout \(timeout) exceeds maxLockTimeout \(maxLockTimeout)")
             }
         }
-        self.name = name
+        self.name = shown
         self.timeout = timeout
         self.sleep = sleep
         self.blocking = blocking
@@ -127,23 +130,28 @@ public final class Lock: Sendable {
             throw reject("timeout \(timeout) leaves nothing of a lease after its margin of \(timing.drift)")
         }
         client = LockClient(
-            store: store, keys: LockKeys(name: Bytes(name.utf8)), name: name,
+            store: store, keys: LockKeys(name: name), name: shown,
             policy: LockPolicy(
                 timing: timing, expires: timeout != nil,
                 guarding: guarded ? .init(maxLockTimeout: maxLockTimeout) : nil,
-                fences: fences, heedsMarks: false, longestWait: sleep))
-        waiter = Waiter(client.policy)
+                fences: fences, heedsMarks: false))
+        waiter = Waiter(client.policy, fence: fenceFloor)
     }
 
-    var box: TokenBox? {
+    static func check(sleep: Duration, lock name: String) throws(LockError) {
+        if sleep < .milliseconds(1) { throw LockError(.invalidArgument, lock: name, "sleep \(sleep) is below 1 ms") }
+    }
+
+    /// What this task sees; nil outside of a scope, for a lock with `tokenScope: .task`.
+    var holding: Holding? {
         switch tokenScope {
         case .shared: shared
         case .task: Lock.scopes[ObjectIdentifier(self)]
         }
     }
 
-    var held: Held? { box?.held.withLock { $0 } }
+    var term: Term? { holding?.term }
 
     /// The present lease, as far as this process knows; nil when nothing is held.
-    public var lease: Lease? { held.map { Lease(fence: $0.fence, deadline: $0.deadline) } }
+    public var lease: Lease? { term.map { Lease(term: $0) } }
 }

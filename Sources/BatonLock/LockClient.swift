@@ -31,18 +31,20 @@ package struct LockClient: Sendable {
     ///   - token: the caller's own; nil: 128 random bits.
     ///   - holder: the holder record, made anew for every attempt.
     ///   - deadline: nil: for ever. One attempt is always made.
-    ///   - bell: rings when it is worth asking again; nil: subscribed to when needed.
+    ///   - sleep: the longest pause between two attempts; nil: as long as the rules allow.
+    ///   - bell: rings when it is worth asking again, and nobody else of this process waits for the lock; nil: waits in
+    ///     line with the others of this process, and subscribes when it is its turn.
     ///   - waiter: what earlier calls learned; nil: nothing.
     ///   - waiting: told each time the call begins to wait.
     /// - Returns: nil when `deadline` came first.
     /// - Throws: `LockError` when the store refuses for good, `CancellationError`. An unreachable store is waited for.
     package func compete(
         token: Bytes? = nil, holder: (@Sendable () -> Bytes)? = nil, fence: Int64 = 0, until deadline: Instant?,
-        bell: Doorbell?, waiter: Waiter? = nil,
+        sleep: Duration? = nil, bell: Doorbell?, waiter: Waiter? = nil,
         waiting: @Sendable (Waiting) -> Void = { _ in }
     ) async throws -> LockGrant? {
         var attempt = Attempt(
-            client: self, token: token ?? Token.fresh(), tokenIsFresh: token == nil, holder: holder,
+            client: self, token: token ?? Token.fresh(), tokenIsFresh: token == nil, holder: holder, sleep: sleep,
             waiter: waiter ?? Waiter(policy, fence: fence))
         do {
             if let grant = try await attempt.once(waiting) { return grant }
@@ -51,22 +53,42 @@ package struct LockClient: Sendable {
                 if let grant = try await attempt.repeated(until: deadline, bell: bell, waiting) { return grant }
                 return await finished(attempt)
             }
-            let first = attempt
-            return try await store.withAnnouncements(of: keys) { bell in
-                // A release between the first attempt and the subscription would be missed: ask once more.
-                bell.ring()
-                var attempt = first
-                do {
-                    if let grant = try await attempt.repeated(until: deadline, bell: bell, waiting) { return grant }
-                    return await finished(attempt)
-                } catch {
-                    await withdraw(attempt)
-                    throw error
-                }
-            }
         } catch {
             await withdraw(attempt)
             throw error
+        }
+        let asked = attempt
+        let subject = WaitingRoom.Subject(lock: keys.lock, sleep: sleep)
+        // What may hold the lock without knowing it cannot wait for others: they would wait for it.
+        if asked.mayBeHeld { return try await subscribed(asked, until: deadline, waiting) }
+        let turn = try await store.waitingRoom.withTurn(for: subject, until: deadline, news: waiting) {
+            let grant = try await subscribed(asked, until: deadline) { news in
+                store.waitingRoom.announce(news, to: subject)
+                waiting(news)
+            }
+            return Turn(grant: grant)
+        }
+        return turn?.grant
+    }
+
+    /// What came of a turn in the waiting room.
+    private struct Turn: Sendable { var grant: LockGrant? }
+
+    /// Asks again at each announcement, and whenever else it makes sense.
+    private func subscribed(
+        _ asked: Attempt, until deadline: Instant?, _ waiting: @Sendable (Waiting) -> Void
+    ) async throws -> LockGrant? {
+        try await store.withAnnouncements(of: keys) { bell in
+            // A release between the last attempt and the subscription would be missed: ask once more.
+            bell.ring()
+            var attempt = asked
+            do {
+                if let grant = try await attempt.repeated(until: deadline, bell: bell, waiting) { return grant }
+                return await finished(attempt)
+            } catch {
+                await withdraw(attempt)
+                throw error
+            }
         }
     }
 
@@ -84,7 +106,7 @@ package struct LockClient: Sendable {
             let giveUp = max(void, BootClock.now()) + policy.answerTimeout * 3
             while true {
                 let sentAt = BootClock.now()
-                let isDone = (try? await release(token: attempt.token)) != nil
+                let isDone = (try? await release(token: attempt.token)) != nil  // asked again below
                 if isDone, sentAt >= void { return }
                 let pause = isDone ? void : BootClock.now() + policy.answerTimeout / 8
                 guard pause < giveUp, (try? await BootClock.sleep(until: pause)) != nil else { return }
@@ -132,6 +154,19 @@ package struct LockClient: Sendable {
         return try await store.release(request, timeout: policy.answerTimeout)
     }
 
+    /// As ``release(token:mark:)``, shielded from cancellation.
+    func releaseShielded(token: Bytes) async throws(LockError) -> Bool {
+        if !Task.isCancelled {
+            do throws(LockError) { return try await release(token: token) } catch {
+                // A store may give up for a cancelled task: if nothing was sent, it is tried again.
+                guard Task.isCancelled, error.isPassing, error.code != .unknownOutcome else { throw error }
+            }
+        }
+        return try await uncancelled { () -> Result<Bool, LockError> in
+            do throws(LockError) { return .success(try await release(token: token)) } catch { return .failure(error) }
+        }.get()
+    }
+
     package func look() async throws(LockError) -> LockView {
         try await store.look(at: keys, timeout: policy.answerTimeout)
     }
@@ -146,23 +181,19 @@ package struct LockPolicy: Sendable, Equatable {
     package var guarding: AcquireRequest.Guarding?
     package var fences: Bool
     package var heedsMarks: Bool
-    /// The upper bound of every wait: the seed's `sleep`.
-    package var longestWait: Duration?
 
     /// How long an answer is waited for where no lease is at stake: a very short one still needs a request that can
     /// succeed.
     var answerTimeout: Duration { max(timing.attemptTimeout, min(timing.requestTimeout, .milliseconds(100))) }
 
     package init(
-        timing: LeaseTiming, expires: Bool = true, guarding: AcquireRequest.Guarding?, fences: Bool, heedsMarks: Bool,
-        longestWait: Duration?
+        timing: LeaseTiming, expires: Bool = true, guarding: AcquireRequest.Guarding?, fences: Bool, heedsMarks: Bool
     ) {
         self.timing = timing
         self.expires = expires
         self.guarding = guarding
         self.fences = fences
         self.heedsMarks = heedsMarks
-        self.longestWait = longestWait
     }
 }
 

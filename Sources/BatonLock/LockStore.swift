@@ -29,6 +29,14 @@ public protocol LockStore: Sendable {
     /// Sets or clears (nil) the mark beside a lock, and announces it.
     func setMark(_ mark: Mark?, on keys: LockKeys, timeout: Duration) async throws(LockError)
 
+    /// Where this process's tasks wait for this store's locks: one, made with the store.
+    var waitingRoom: WaitingRoom { get }
+
+    /// Where requests to this store are carried out. A task that prefers this executor
+    /// (`withTaskExecutorPreference`) asks, and is answered, without a change of threads. Nil, the default: there is no
+    /// such place. Never block it: every request to the store waits meanwhile.
+    var executor: (any TaskExecutor)? { get }
+
     /// The server's time now, in microseconds, not later than it really is: the last time seen plus what has passed
     /// since it arrived. Nil before the first reply.
     func serverTime() -> Int64?
@@ -41,6 +49,11 @@ public protocol LockStore: Sendable {
     func withAnnouncements<Result: Sendable>(
         of keys: LockKeys, _ body: @Sendable (Doorbell) async throws -> Result
     ) async throws -> Result
+}
+
+extension LockStore {
+    /// None.
+    public var executor: (any TaskExecutor)? { nil }
 }
 
 /// A reply with the server's clock at the moment it was made.

@@ -16,8 +16,7 @@ package final class Waiter: Sendable {
         machine = Mutex(
             WaitMachine(
                 timeout: policy.timing.timeout,
-                maxLockTimeout: policy.guarding?.maxLockTimeout ?? policy.timing.timeout,
-                longestWait: policy.longestWait, fence: fence))
+                maxLockTimeout: policy.guarding?.maxLockTimeout ?? policy.timing.timeout, fence: fence))
     }
 
     var largestFence: Int64 { machine.withLock { $0.largestFence } }
@@ -27,10 +26,13 @@ package final class Waiter: Sendable {
         machine.withLock { ($0.nonceToPresent(at: now), $0.claimToPresent(at: now)) }
     }
 
-    func received(_ answer: Stamped<AcquireReply>, at arrival: Instant) -> WaitMachine.Decision {
+    func received(
+        _ answer: Stamped<AcquireReply>, at arrival: Instant, longestWait: Duration?
+    ) -> WaitMachine.Decision {
         machine.withLock {
             $0.received(
-                answer.reply, serverTime: answer.serverTime, at: arrival, jitter: .milliseconds(Int.random(in: 0...20)))
+                answer.reply, serverTime: answer.serverTime, at: arrival, jitter: .milliseconds(Int.random(in: 0...20)),
+                longestWait: longestWait)
         }
     }
 }

@@ -19,6 +19,8 @@ import Dispatch
 public final class SQLiteStore: LockStore {
     /// The longest lease that this node's settings allow; what its guarded requests present (rule S4).
     public let maxLockTimeout: Duration
+    /// Where this process's tasks wait for this store's locks.
+    public let waitingRoom = WaitingRoom()
     private let file: DatabaseFile
     private let announcements: Announcements
 

@@ -24,6 +24,10 @@ import Synchronization
 public final class ValkeyStore: Service {
     /// How the server is reached. Describes itself without the password.
     public let configuration: Configuration
+    /// Where this process's tasks wait for this store's locks.
+    public let waitingRoom = WaitingRoom()
+    /// The thread that talks to the server.
+    public let executor: (any TaskExecutor)?
 
     let loop: any EventLoop
     private let link: NIOLoopBoundBox<CommandLink>
@@ -48,6 +52,7 @@ public final class ValkeyStore: Service {
         self.logger = logger
         let loop = MultiThreadedEventLoopGroup.singleton.next()
         self.loop = loop
+        executor = LoopExecutor(loop)
         let (listeners, wanted) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
         self.listeners = listeners
         let reason = LockError(.unreachable, "not connected to \(configuration.peer) yet (is run() running?)")

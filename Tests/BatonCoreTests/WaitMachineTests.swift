@@ -6,9 +6,7 @@ import Testing
 
 struct WaitMachineTests {
     private func at(_ milliseconds: Int64) -> Instant { Instant(nanoseconds: milliseconds * 1_000_000) }
-    private func machine(longest: Duration? = nil) -> WaitMachine {
-        WaitMachine(timeout: .seconds(10), maxLockTimeout: .seconds(30), longestWait: longest)
-    }
+    private func machine() -> WaitMachine { WaitMachine(timeout: .seconds(10), maxLockTimeout: .seconds(30)) }
     private let record = Bytes("7:10000:token".utf8)
     private func held(_ left: Int64?, owner: Bytes? = nil) -> AcquireReply {
         .held(Sighting(timeToLive: left.map { .milliseconds($0) }, owner: owner, timeout: .seconds(10), fence: 5))
@@ -52,8 +50,9 @@ struct WaitMachineTests {
     }
 
     @Test func theLibrarysSleepBoundsEveryWait() {
-        var waiter = machine(longest: .milliseconds(100))
-        let decision = waiter.received(held(4000), serverTime: 0, at: at(1000), jitter: .milliseconds(3))
+        var waiter = machine()
+        let decision = waiter.received(
+            held(4000), serverTime: 0, at: at(1000), jitter: .milliseconds(3), longestWait: .milliseconds(100))
         #expect(decision == .wait(until: at(1100), .held))
     }
 

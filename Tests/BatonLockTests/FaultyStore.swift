@@ -110,6 +110,9 @@ final class FaultyStore: LockStore {
         try await inner.setMark(mark, on: keys, timeout: timeout)
     }
 
+    var waitingRoom: WaitingRoom { inner.waitingRoom }
+    var executor: (any TaskExecutor)? { inner.executor }
+
     func serverTime() -> Int64? { inner.serverTime() }
 
     func withAnnouncements<Result: Sendable>(

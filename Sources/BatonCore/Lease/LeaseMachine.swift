@@ -89,6 +89,15 @@ package struct LeaseMachine: Equatable, Sendable {
         }
     }
 
+    /// From when on `.woke` may have an effect: a renewal may go a little early, together with others.
+    package var earliestWake: Instant? {
+        switch state {
+        case .resting(let renewAt): min(renewAt - timing.earliness, deadline)
+        case .renewing: deadline
+        case .over: nil
+        }
+    }
+
     package mutating func handle(_ event: Event, at now: Instant) -> [Action] {
         switch (state, event) {
         case (.over, .renewed):
@@ -122,7 +131,7 @@ package struct LeaseMachine: Equatable, Sendable {
     private mutating func look(at now: Instant) -> [Action] {
         if now >= deadline { return end(.expired, unanswered: isRenewing) }
         switch state {
-        case .resting(let renewAt) where now >= renewAt:
+        case .resting(let renewAt) where now >= renewAt - timing.earliness:
             state = .renewing(since: now)
             return [.renew(within: min(timing.attemptTimeout, deadline - now))]
         case .resting, .renewing, .over: return []

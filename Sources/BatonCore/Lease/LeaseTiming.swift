@@ -38,6 +38,9 @@ package struct LeaseTiming: Hashable, Sendable {
     /// How long one attempt is waited for: the store's limit, but never more than T/6.
     package var attemptTimeout: Duration { min(requestTimeout, timeout / 6) }
 
+    /// How much before its time a renewal may be sent: less than the pause after a failed one.
+    package var earliness: Duration { attemptTimeout / 6 }
+
     /// The pause after a failed renewal: a third of an attempt, plus up to as much again.
     ///
     /// - Parameter jitter: 0 ..< 1, drawn by the caller.

@@ -38,8 +38,6 @@ package struct WaitMachine: Equatable, Sendable {
 
     /// How long to wait when nothing better is known: a foreign lock without a TTL, a mark.
     private let idleWait: Duration
-    /// The upper bound of every wait; nil: none. The library's `sleep`, for holders that release without a word.
-    private let longestWait: Duration?
     private var nonce: (value: Bytes, usableAt: Instant)?
     private var seen: Seen?
     private var offsets: ClockOffsets
@@ -49,19 +47,17 @@ package struct WaitMachine: Equatable, Sendable {
     /// - Parameters:
     ///   - timeout: the lock's own timeout: how far back the server's clock must be known.
     ///   - maxLockTimeout: the store's constant: no lease is longer.
-    ///   - longestWait: the upper bound of every wait.
     ///   - fence: the largest fence known so far.
-    package init(timeout: Duration, maxLockTimeout: Duration, longestWait: Duration?, fence: Int64 = 0) {
+    package init(timeout: Duration, maxLockTimeout: Duration, fence: Int64 = 0) {
         idleWait = maxLockTimeout
-        self.longestWait = longestWait
         offsets = ClockOffsets(length: timeout)
         largestFence = fence
     }
 
     package static func == (left: WaitMachine, right: WaitMachine) -> Bool {
-        left.idleWait == right.idleWait && left.longestWait == right.longestWait && left.seen == right.seen
-            && left.offsets == right.offsets && left.largestFence == right.largestFence
-            && left.nonce?.value == right.nonce?.value && left.nonce?.usableAt == right.nonce?.usableAt
+        left.idleWait == right.idleWait && left.seen == right.seen && left.offsets == right.offsets
+            && left.largestFence == right.largestFence && left.nonce?.value == right.nonce?.value
+            && left.nonce?.usableAt == right.nonce?.usableAt
     }
 
     /// The nonce, once it has been waited for.
@@ -78,7 +74,17 @@ package struct WaitMachine: Equatable, Sendable {
 
     /// - Parameters:
     ///   - jitter: up to 20 ms, drawn by the caller, so that waiters do not all ask at once.
+    ///   - longestWait: the upper bound of the wait; nil: none. The library's `sleep`, for holders that release without
+    ///     a word.
     package mutating func received(
+        _ reply: AcquireReply, serverTime: Int64, at arrival: Instant, jitter: Duration, longestWait: Duration? = nil
+    ) -> Decision {
+        let decision = received(reply, serverTime: serverTime, at: arrival, jitter: jitter)
+        guard let longestWait, case .wait(let instant, let reason) = decision else { return decision }
+        return .wait(until: min(instant, arrival + longestWait), reason)
+    }
+
+    private mutating func received(
         _ reply: AcquireReply, serverTime: Int64, at arrival: Instant, jitter: Duration
     ) -> Decision {
         let offset = ClockOffsets.offset(serverTime: serverTime, arrival: arrival)
@@ -89,23 +95,19 @@ package struct WaitMachine: Equatable, Sendable {
             return .granted(grant)
         case .held(let sighting):
             note(sighting, offset: offset, at: arrival)
-            return wait(until: nextTry(after: sighting, at: arrival) + jitter, .held, at: arrival)
+            return .wait(until: nextTry(after: sighting, at: arrival) + jitter, .held)
         case .orphaned(let sighting):
             note(sighting, offset: offset, at: arrival)
-            return wait(until: nextTry(after: sighting, at: arrival) + jitter, .orphaned, at: arrival)
+            return .wait(until: nextTry(after: sighting, at: arrival) + jitter, .orphaned)
         case .unsettled(let value, let wait):
             if nonce?.value != value { nonce = (value, arrival + wait) }
             let usableAt = nonce?.usableAt ?? arrival + wait
-            return self.wait(until: usableAt + jitter, .unsettled(until: usableAt), at: arrival)
+            return .wait(until: usableAt + jitter, .unsettled(until: usableAt))
         case .marked(let mark):
-            return wait(until: arrival + (mark.remaining ?? idleWait) + jitter, .marked(mark), at: arrival)
+            return .wait(until: arrival + (mark.remaining ?? idleWait) + jitter, .marked(mark))
         case .late:
-            return wait(until: arrival + .milliseconds(10) + jitter, .late, at: arrival)
+            return .wait(until: arrival + .milliseconds(10) + jitter, .late)
         }
-    }
-
-    private func wait(until instant: Instant, _ reason: Reason, at now: Instant) -> Decision {
-        .wait(until: longestWait.map { min(instant, now + $0) } ?? instant, reason)
     }
 
     private mutating func note(_ sighting: Sighting, offset: Int64, at arrival: Instant) {

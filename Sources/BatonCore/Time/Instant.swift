@@ -13,6 +13,9 @@ public struct Instant: Hashable, Comparable, Sendable {
         self.nanoseconds = nanoseconds
     }
 
+    /// Later than anything that happens: a wait until then ends by other means.
+    public static var distantFuture: Instant { Instant(nanoseconds: .max) }
+
     /// Earlier instants come first.
     public static func < (left: Instant, right: Instant) -> Bool { left.nanoseconds < right.nanoseconds }
 

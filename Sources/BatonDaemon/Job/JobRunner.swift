@@ -99,7 +99,7 @@ final class JobRunner: Sendable {
                 // At once as well: what was announced before we listened is seen by looking.
                 competition.ring()
                 self.send(.rang)
-                await bell.wait(until: Instant(nanoseconds: .max))
+                await bell.wait(until: .distantFuture)
             } while !Task.isCancelled
         }
     }

@@ -47,7 +47,7 @@ extension JobShell {
                     return nil
                 }
                 inner.addTask {
-                    await withdrawal.wait(until: Instant(nanoseconds: .max))
+                    await withdrawal.wait(until: .distantFuture)
                     return nil
                 }
                 let first = await inner.next() ?? nil

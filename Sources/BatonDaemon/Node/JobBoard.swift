@@ -59,7 +59,7 @@ struct JobBoard: Sendable {
                 }
             }
             // A node without jobs, or with disabled ones only, is up as well.
-            group.addTask { await drained.wait(until: Instant(nanoseconds: .max)) }
+            group.addTask { await drained.wait(until: .distantFuture) }
         }
     }
 

@@ -25,7 +25,7 @@ struct NodeContext: Sendable {
             store: store, keys: LockKeys(prefix: storeSettings.prefix, job: job), name: job,
             policy: LockPolicy(
                 timing: timing, guarding: .init(maxLockTimeout: storeSettings.maxLockTimeout), fences: true,
-                heedsMarks: true, longestWait: nil))
+                heedsMarks: true))
     }
 
     /// The arithmetic of a job's lease on this machine.

@@ -1,0 +1,100 @@
+// This source file is part of Baton.
+// SPDX-License-Identifier: Apache-2.0
+
+import BatonCore
+import BatonSystem
+import Synchronization
+
+/// One grant of a lock, from its yes to its end: what the holder may still believe.
+final class Term: Sendable {
+    private enum End {
+        case lost(Lease.Loss)
+        case released
+    }
+    private struct State {
+        /// D; nil without a timeout.
+        var deadline: Instant?
+        /// How often a change of the lease was heard of.
+        var changes = 0
+        var end: End?
+        /// Of those who wait for the end.
+        var bells: [Doorbell] = []
+    }
+
+    let token: Bytes
+    let fence: Int64?
+    private let state: Mutex<State>
+
+    init(_ grant: LockGrant, deadline: Instant?) {
+        token = grant.token
+        fence = grant.fence
+        state = Mutex(State(deadline: deadline))
+    }
+
+    var deadline: Instant? { state.withLock { $0.deadline } }
+
+    /// The count of changes heard of so far; to be handed to ``renewed(since:until:)``.
+    var changes: Int { state.withLock { $0.changes } }
+
+    /// Whether the holder may still act: neither lost, nor released, nor past its end.
+    func isValid(at now: Instant) -> Bool {
+        state.withLock { $0.end == nil && $0.deadline.map { now < $0 } ?? true }
+    }
+
+    /// The lease ends then, if not earlier.
+    func limit(to end: Instant) {
+        let bells = state.withLock { state -> [Doorbell] in
+            guard let deadline = state.deadline, end < deadline else { return [] }
+            state.deadline = end
+            return state.bells
+        }
+        for bell in bells { bell.ring() }
+    }
+
+    /// A change was confirmed that was asked for when `changes` had been heard of.
+    func renewed(since changes: Int, until end: Instant) {
+        state.withLock { state in
+            // Another change was heard of meanwhile, and the store's order is not known: the earlier end counts.
+            state.deadline = state.changes == changes ? end : min(end, state.deadline ?? end)
+            state.changes += 1
+        }
+    }
+
+    /// The lease is over before its time: whoever waits for the end is told.
+    func lose(_ loss: Lease.Loss) {
+        limit(to: BootClock.now())
+        end(.lost(loss))
+    }
+
+    /// The lock was given back.
+    func wasReleased() { end(.released) }
+
+    /// How the lease was lost, at once when it was; nil when it was released, or the waiting task is cancelled.
+    func loss() async -> Lease.Loss? {
+        let bell = Doorbell()
+        state.withLock { $0.bells.append(bell) }
+        defer { state.withLock { $0.bells.removeAll { $0 === bell } } }
+        while true {
+            let (end, deadline) = state.withLock { ($0.end, $0.deadline) }
+            switch end {
+            case .lost(let loss): return loss
+            case .released: return nil
+            case nil: break
+            }
+            if Task.isCancelled { return nil }
+            if let deadline, BootClock.now() >= deadline {
+                self.end(.lost(.expired))
+            } else {
+                await bell.wait(until: deadline ?? .distantFuture)
+            }
+        }
+    }
+
+    private func end(_ end: End) {
+        let bells = state.withLock { state in
+            if state.end == nil { state.end = end }
+            return state.bells
+        }
+        for bell in bells { bell.ring() }
+    }
+}
