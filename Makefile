@@ -32,6 +32,7 @@ setup:
 
 bench: build
 	@.ci/setup test
+	swift build -c release --product lock-bench
 	Benchmarks/run
 
 fmt:

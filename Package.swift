@@ -118,6 +118,10 @@ let package = Package(
         .testTarget(name: "KeeperTests", dependencies: ["BatonCore", "BatonSystem", "BatonUsers"]),
         .testTarget(name: "FleetTests", dependencies: ["BatonCore", "BatonSystem", "BatonTestSupport"]),
         .executableTarget(name: "test-workload", path: "Tests/TestWorkload"),
+        // Baton's side of the benchmarks of the lock.
+        .executableTarget(
+            name: "lock-bench", dependencies: ["BatonLock", "BatonValkey", "BatonSQLite"],
+            path: "Benchmarks/LockBench"),
     ]
 )
 
