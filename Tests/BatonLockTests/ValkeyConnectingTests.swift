@@ -219,7 +219,7 @@ struct ValkeyConnectingTests {
     }
 
     @Test
-    func whatWillNotPassInTimeIsRefused() async throws {
+    func whatWillNotPassInTimeIsUnavailable() async throws {
         try await withPeer { receive, send in
             _ = receive()
             send(FakePeer.goodGreeting)
@@ -227,7 +227,7 @@ struct ValkeyConnectingTests {
         } _: { peer in
             let error = try await failure(
                 peer.configuration, timeout: .seconds(4))
-            #expect(error.code == .refused && error.message.contains("LOADING"))
+            #expect(error.code == .unavailable && error.message.contains("LOADING"))
         }
     }
 

@@ -174,7 +174,7 @@ struct ValkeyStoreTests {
                     try await store.release(
                         ReleaseRequest(keys: .report, token: bytes("a"), guarding: true), timeout: .milliseconds(400))
                 }
-                #expect(error?.code == .unreachable || error?.code == .refused)
+                #expect(error?.code == .unreachable || error?.code == .unavailable)
                 try await eventually("the store sees that it is a replica") {
                     if case .unreachable(let reason) = store.state { reason.contains("replica") } else { false }
                 }

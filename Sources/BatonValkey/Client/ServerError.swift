@@ -51,7 +51,8 @@ struct ServerError: Equatable {
     func lockError(peer: String) -> LockError {
         switch kind {
         case .notPermitted: LockError(.notPermitted, "\(peer) does not permit it: \(message)")
-        case .noScript, .passing, .wrongServer, .refused: LockError(.refused, "\(peer) refused: \(message)")
+        case .passing, .wrongServer: LockError(.unavailable, "\(peer) is not available just now: \(message)")
+        case .noScript, .refused: LockError(.refused, "\(peer) refused: \(message)")
         }
     }
 }
