@@ -163,12 +163,13 @@ public final class ValkeyStore: Service {
 
     // MARK: Requests
 
-    /// Sends commands that travel together, and returns their replies.
+    /// Sends commands that travel together, and returns their replies, or the first one alone if that is an error.
     func send(_ commands: [[Bytes]], until deadline: NIODeadline) async throws(LockError) -> [Reply] {
         let commands = try Commands(commands)
         return try await withCheckedContinuation { continuation in
             loop.execute { [link] in
-                link.value.submit(Transmission(commands, deadline: deadline, continuation: continuation))
+                link.value.submit(
+                    Transmission(commands, isDecidedByFirst: true, deadline: deadline, continuation: continuation))
             }
         }.get()
     }

@@ -10,6 +10,8 @@ final class Transmission {
     let bytes: ByteBuffer
     /// How many replies there will be.
     let count: Int
+    /// An error of the first command is the answer of all.
+    let isDecidedByFirst: Bool
     /// When the caller stops waiting.
     let deadline: NIODeadline
     /// When it was written; nil while it waits for a connection.
@@ -24,11 +26,12 @@ final class Transmission {
     private var timer: Scheduled<Void>?
 
     init(
-        _ commands: Commands, deadline: NIODeadline,
+        _ commands: Commands, isDecidedByFirst: Bool = false, deadline: NIODeadline,
         continuation: CheckedContinuation<Result<[Reply], LockError>, Never>
     ) {
         bytes = commands.bytes
         count = commands.count
+        self.isDecidedByFirst = isDecidedByFirst
         self.deadline = deadline
         self.continuation = continuation
     }
@@ -45,6 +48,8 @@ final class Transmission {
     /// Takes the next reply in; true when it was the last one.
     func take(_ reply: Reply) -> Bool {
         replies.append(reply)
+        // The connection may end before the rest comes, because of this very error.
+        if isDecidedByFirst, replies.count == 1, case .error = reply { finish(.success(replies)) }
         if replies.count < count { return false }
         finish(.success(replies))
         return true
