@@ -40,10 +40,10 @@ extension ValkeyStore: LockStore {
         case "orphaned":
             return answer.stamped(.orphaned(Self.sighting(ttl: -1, owner: answer[0].bytes, fence: answer[1].number)))
         case "unsettled":
-            guard let nonce = answer[0].bytes else { throw answer.malformed }
+            guard let nonce = answer[0].bytes else { throw answer.nonsense() }
             return answer.stamped(.unsettled(nonce: nonce, wait: .milliseconds(try answer.number(1))))
         case "marked":
-            guard let mark = Self.mark(answer[0], answer[1], answer[2], answer[3]) else { throw answer.malformed }
+            guard let mark = Self.mark(answer[0], answer[1], answer[2], answer[3]) else { throw answer.nonsense() }
             return answer.stamped(.marked(mark))
         case "late": return answer.stamped(.late)
         case "misfit":
@@ -55,7 +55,7 @@ extension ValkeyStore: LockStore {
                 \(guarding?.maxLockTimeout ?? .zero): they must be the same. To change it, stop every batond that uses \
                 the store and delete the key \(printable(String(decoding: request.keys.epoch, as: UTF8.self)))
                 """)
-        default: throw answer.malformed
+        default: throw answer.nonsense()
         }
     }
 
@@ -76,7 +76,7 @@ extension ValkeyStore: LockStore {
             switch replies[0] {
             case .string: .granted(.init(fence: nil))
             case .null: .held(Self.sighting(ttl: replies[1].number ?? -1, owner: nil, fence: 0))
-            default: throw request.keys.error(.protocolViolation, "the store answered SET with something else")
+            default: throw nonsense()
             }
         return Stamped(reply, serverTime: time ?? serverTime() ?? 0)
     }
@@ -112,7 +112,7 @@ extension ValkeyStore: LockStore {
         case "excess":
             throw request.keys.error(
                 .refused, "the lock would outlive the store's max_lock_timeout, \(try answer.number(0)) ms")
-        default: throw answer.malformed
+        default: throw answer.nonsense()
         }
     }
 
@@ -127,14 +127,14 @@ extension ValkeyStore: LockStore {
         switch answer.word {
         case "released": return true
         case "foreign": return false
-        default: throw answer.malformed
+        default: throw answer.nonsense()
         }
     }
 
     /// Looks at a lock without touching it.
     public func look(at keys: LockKeys, timeout: Duration) async throws(LockError) -> LockView {
         let answer = try await run(.look, on: keys.all, [], timeout: timeout)
-        guard answer.word == "seen" else { throw answer.malformed }
+        guard answer.word == "seen" else { throw answer.nonsense() }
         let ttl = try answer.number(1)
         return LockView(
             token: answer[0].bytes, timeToLive: ttl < 0 ? nil : .milliseconds(ttl), holder: answer[3].bytes,
@@ -145,6 +145,6 @@ extension ValkeyStore: LockStore {
     /// Sets or clears (nil) the mark beside a lock, and announces it.
     public func setMark(_ mark: Mark?, on keys: LockKeys, timeout: Duration) async throws(LockError) {
         let answer = try await run(.mark, on: keys.all, Self.arguments(of: mark), timeout: timeout)
-        guard answer.word == "done" else { throw answer.malformed }
+        guard answer.word == "done" else { throw answer.nonsense() }
     }
 }

@@ -174,6 +174,11 @@ public final class ValkeyStore: Service {
         }.get()
     }
 
+    /// Makes a new connection for requests. What is in flight on the present one ends with an unknown outcome.
+    func giveUpConnection(because message: String) {
+        loop.execute { [link] in link.value.giveUp(because: LockError(.unreachable, message)) }
+    }
+
     /// Remembers what the server's clock said.
     func heard(serverTime: Int64) {
         // The arrival was a little earlier: the estimate errs towards a server time that is too early.

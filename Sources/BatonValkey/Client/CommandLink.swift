@@ -45,6 +45,11 @@ final class CommandLink {
         for transmission in transmissions { submit(transmission) }
     }
 
+    /// Ends the connection, if there is one: another will be made.
+    func giveUp(because error: LockError) {
+        if case .up(let handler) = state { handler.close(because: error) }
+    }
+
     /// There is no connection, and this is why.
     func down(_ reason: LockError) {
         if case .closed = state { return }

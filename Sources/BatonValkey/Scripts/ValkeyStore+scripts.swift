@@ -9,13 +9,13 @@ import NIOCore
 struct ScriptAnswer {
     let word: String
     let serverTime: Int64
-    let peer: String
+    private let store: ValkeyStore
     private let rest: ArraySlice<Reply>
 
-    init(_ reply: Reply, peer: String) throws(LockError) {
-        self.peer = peer
+    init(_ reply: Reply, of store: ValkeyStore) throws(LockError) {
+        self.store = store
         guard let parts = reply.elements, parts.count >= 2, let word = parts[0].text, let time = parts[1].number else {
-            throw Self.malformed(peer)
+            throw store.nonsense()
         }
         self.word = word
         serverTime = time
@@ -28,20 +28,25 @@ struct ScriptAnswer {
     }
 
     func number(_ index: Int) throws(LockError) -> Int64 {
-        guard let number = self[index].number else { throw malformed }
+        guard let number = self[index].number else { throw nonsense() }
         return number
     }
 
     func stamped<Value>(_ value: Value) -> Stamped<Value> { Stamped(value, serverTime: serverTime) }
 
-    var malformed: LockError { Self.malformed(peer) }
-
-    private static func malformed(_ peer: String) -> LockError {
-        LockError(.protocolViolation, "\(peer) gave an answer that no script of ours gives")
-    }
+    func nonsense() -> LockError { store.nonsense() }
 }
 
 extension ValkeyStore {
+    /// The error of a request whose answer means nothing: the server has done something, and nobody knows what.
+    ///
+    /// Whether later answers belong to their questions is not known either, so the connection is given up.
+    func nonsense() -> LockError {
+        let message = "\(configuration.peer) gave an answer that makes no sense"
+        giveUpConnection(because: message)
+        return LockError(.unknownOutcome, message)
+    }
+
     /// Runs a script, by its digest, and by its text when the server does not know it (yet, or any more).
     func run(
         _ script: Script, on keys: [Bytes], _ arguments: [Bytes], timeout: Duration
@@ -50,7 +55,7 @@ extension ValkeyStore {
         let replies = try await exchange(
             [[Self.text("EVALSHA"), script.digest] + tail], unlessKnown: [Self.text("EVAL"), script.text] + tail,
             timeout: timeout)
-        let answer = try ScriptAnswer(replies[0], peer: configuration.peer)
+        let answer = try ScriptAnswer(replies[0], of: self)
         if answer.word == "blind" {
             throw LockError(
                 .notPermitted,
