@@ -66,7 +66,8 @@ extension ValkeyStore: LockStore {
         let key = request.keys.lock
         var set = [Self.text("SET"), key, request.token, Self.text("NX")]
         if let ttl { set += [Self.text("PX"), Self.text(ttl)] }
-        let replies = try await exchange([set, [Self.text("PTTL"), key], [Self.text("TIME")]], timeout: timeout)
+        let replies = try await exchange(
+            about: key, [set, [Self.text("PTTL"), key], [Self.text("TIME")]], timeout: timeout)
         // The TIME is a formality here; a user without the right to ask for it still gets the lock's truth.
         let time = replies[2].elements.map { parts in
             (parts.first?.number ?? 0) * 1_000_000 + (parts.last?.number ?? 0)

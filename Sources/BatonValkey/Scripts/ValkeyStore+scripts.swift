@@ -53,7 +53,8 @@ extension ValkeyStore {
     ) async throws(LockError) -> ScriptAnswer {
         let tail = [Self.text(Int64(keys.count))] + keys + arguments
         let replies = try await exchange(
-            [[Self.text("EVALSHA"), script.digest] + tail], unlessKnown: [Self.text("EVAL"), script.text] + tail,
+            about: keys[0], [[Self.text("EVALSHA"), script.digest] + tail],
+            unlessKnown: [Self.text("EVAL"), script.text] + tail,
             timeout: timeout)
         let answer = try ScriptAnswer(replies[0], of: self)
         if answer.word == "blind" {
@@ -66,11 +67,21 @@ extension ValkeyStore {
         return answer
     }
 
-    /// Sends commands, again while the server says that it will pass, and throws what the first one's error means.
-    ///
-    /// Sending again is safe: an error reply is given for what was not applied.
+    /// Sends commands, again while the server says that it will pass, and throws what the first one's error means, with
+    /// the name of the lock that they are about.
     func exchange(
-        _ commands: [[Bytes]], unlessKnown fallback: [Bytes]? = nil, timeout: Duration
+        about lock: Bytes, _ commands: [[Bytes]], unlessKnown fallback: [Bytes]? = nil, timeout: Duration
+    ) async throws(LockError) -> [Reply] {
+        do throws(LockError) {
+            return try await exchange(commands, unlessKnown: fallback, timeout: timeout)
+        } catch {
+            throw LockError(error.code, lock: printable(String(decoding: lock, as: UTF8.self)), error.message)
+        }
+    }
+
+    /// Sending again is safe: an error reply is given for what was not applied.
+    private func exchange(
+        _ commands: [[Bytes]], unlessKnown fallback: [Bytes]?, timeout: Duration
     ) async throws(LockError) -> [Reply] {
         let deadline = NIODeadline.now() + TimeAmount(timeout)
         var commands = commands
