@@ -47,25 +47,22 @@ extension Lock {
         }
         if token?.isEmpty == true { throw LockError(.invalidArgument, lock: name, "a token has at least one byte") }
         if let sleep { try Lock.check(sleep: sleep, lock: name) }
-        let deadline: Instant? =
-            switch wait ?? (blocking ? blockingTimeout.map { .atMost($0) } ?? .forever : .no) {
-            case .no: BootClock.now()
-            case .forever: nil
-            case .atMost(let longest): BootClock.now() + max(longest, .zero)
-            }
-        let failure = LastFailure()
-        let grant = try await client.compete(
-            token: token, until: deadline, sleep: sleep ?? self.sleep, bell: nil, waiter: waiter
-        ) { waiting in
-            if case .store(let message) = waiting { failure.set(message) } else { failure.set(nil) }
-        }
-        guard let grant else {
-            if let message = failure.get() { throw LockError(.unreachable, lock: name, message) }
+        let contender = Contender(client, token: token, sleep: sleep ?? self.sleep, waiter: waiter)
+        guard let grant = try await contender.compete(until: deadline(of: wait)) else {
+            if case .store(let message) = contender.news { throw LockError(.unreachable, lock: name, message) }
             return nil
         }
         let term = Term(grant, deadline: timeout.map { _ in client.policy.timing.deadline(sentAt: grant.sentAt) })
         holding.begin(term)
         return term
+    }
+
+    private func deadline(of wait: Wait?) -> Instant? {
+        switch wait ?? (blocking ? blockingTimeout.map { .atMost($0) } ?? .forever : .no) {
+        case .no: BootClock.now()
+        case .forever: nil
+        case .atMost(let longest): BootClock.now() + max(longest, .zero)
+        }
     }
 
     /// Releases the lock and wakes a waiter. Shielded from cancellation. The seed's `release`.

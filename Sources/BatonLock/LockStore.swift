@@ -47,7 +47,7 @@ public protocol LockStore: Sendable {
     /// tries again at each ring misses nothing that happened since. When the store cannot be reached the body runs all
     /// the same: an announcement is a short cut, never the only way on.
     func withAnnouncements<Result: Sendable>(
-        of keys: LockKeys, _ body: @Sendable (Doorbell) async throws -> Result
+        of keys: LockKeys, _ body: (Doorbell) async throws -> Result
     ) async throws -> Result
 }
 

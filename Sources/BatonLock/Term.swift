@@ -57,6 +57,8 @@ final class Term: Sendable {
             // Another change was heard of meanwhile, and the store's order is not known: the earlier end counts.
             state.deadline = state.changes == changes ? end : min(end, state.deadline ?? end)
             state.changes += 1
+            // The store knows our token again, or still: an operator's PERSIST refuses an extension, and no more.
+            if case .lost = state.end { state.end = nil }
         }
     }
 

@@ -8,11 +8,14 @@ package enum Token {
     /// 128 random bits as 32 hex digits, from the system's generator.
     package static func fresh() -> Bytes {
         var generator = SystemRandomNumberGenerator()
-        return hex(generator.next()) + hex(generator.next())
-    }
-
-    private static func hex(_ word: UInt64) -> Bytes {
-        let digits = Bytes("0123456789abcdef".utf8)
-        return (0..<16).map { digits[Int((word >> (60 - 4 * UInt64($0))) & 15)] }
+        let words = (generator.next(), generator.next())
+        return Bytes(unsafeUninitializedCapacity: 32) { digits, count in
+            for index in 0..<32 {
+                let word = index < 16 ? words.0 : words.1
+                let digit = UInt8(truncatingIfNeeded: word >> (UInt64(index & 15) * 4) & 15)
+                digits.initializeElement(at: index, to: digit < 10 ? 48 + digit : 87 + digit)
+            }
+            count = 32
+        }
     }
 }

@@ -29,9 +29,11 @@ package final class Waiter: Sendable {
     func received(
         _ answer: Stamped<AcquireReply>, at arrival: Instant, longestWait: Duration?
     ) -> WaitMachine.Decision {
-        machine.withLock {
+        // Who was granted the lock does not wait; the system's generator costs a system call.
+        let jitter = if case .granted = answer.reply { 0 } else { Int.random(in: 0...20) }
+        return machine.withLock {
             $0.received(
-                answer.reply, serverTime: answer.serverTime, at: arrival, jitter: .milliseconds(Int.random(in: 0...20)),
+                answer.reply, serverTime: answer.serverTime, at: arrival, jitter: .milliseconds(jitter),
                 longestWait: longestWait)
         }
     }

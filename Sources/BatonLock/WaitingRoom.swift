@@ -18,9 +18,18 @@ public final class WaitingRoom: Sendable {
         var sleep: Duration?
     }
 
+    /// One task's place in a line.
+    final class Place: Sendable {
+        let subject: Subject
+        /// Rings when it may be the first.
+        fileprivate let bell = Doorbell()
+
+        fileprivate init(_ subject: Subject) { self.subject = subject }
+    }
+
     private struct Line {
         /// In the order in which they came; the first has the turn.
-        var waiters: [Doorbell]
+        var places: [Place] = []
         /// What the first one was told last.
         var news: Waiting?
     }
@@ -29,47 +38,51 @@ public final class WaitingRoom: Sendable {
     /// An empty room.
     public init() {}
 
-    /// Runs `body` when it is the caller's turn: alone among those who wait for the same.
+    /// Whether there is a line already.
+    func isWaited(for subject: Subject) -> Bool {
+        lines.withLock { !$0.isEmpty && $0[subject] != nil }
+    }
+
+    /// Stands at the end of the line. To be left in any case.
+    func enter(_ subject: Subject) -> Place {
+        let place = Place(subject)
+        lines.withLock { $0[subject, default: Line()].places.append(place) }
+        return place
+    }
+
+    /// Waits until the place is the first of its line; false when `deadline` came before.
     ///
-    /// - Parameter news: told, when the time is up, what the others were told meanwhile.
-    /// - Returns: nil when `deadline` came before the turn.
-    /// - Throws: what `body` throws; `CancellationError`.
-    func withTurn<Result: Sendable>(
-        for subject: Subject, until deadline: Instant?, news: (Waiting) -> Void, _ body: () async throws -> Result
-    ) async throws -> Result? {
-        let bell = Doorbell()
-        lines.withLock { $0[subject, default: Line(waiters: [])].waiters.append(bell) }
-        defer { leave(subject, bell) }
-        while !isFirst(bell, for: subject) {
-            if let deadline, BootClock.now() >= deadline {
-                if let last = lines.withLock({ $0[subject]?.news }) { news(last) }
-                return nil
-            }
-            await bell.wait(until: deadline ?? .distantFuture)
+    /// - Throws: `CancellationError`.
+    func turn(of place: Place, until deadline: Instant?) async throws -> Bool {
+        while true {
+            if lines.withLock({ $0[place.subject]?.places.first === place }) { return true }
+            if let deadline, BootClock.now() >= deadline { return false }
+            await place.bell.wait(until: deadline ?? .distantFuture)
             try Task.checkCancellation()
         }
-        return try await body()
     }
 
-    /// For those who stand in the line: how it stands with the store.
-    func announce(_ news: Waiting, to subject: Subject) {
-        lines.withLock { $0[subject]?.news = news }
+    /// Tells the others in the line how it stands.
+    func tell(_ news: Waiting, to place: Place) {
+        lines.withLock { $0[place.subject]?.news = news }
     }
 
-    private func isFirst(_ bell: Doorbell, for subject: Subject) -> Bool {
-        lines.withLock { $0[subject]?.waiters.first === bell }
+    /// What the first of the line was told last.
+    func news(for subject: Subject) -> Waiting? {
+        lines.withLock { $0[subject]?.news }
     }
 
-    private func leave(_ subject: Subject, _ bell: Doorbell) {
-        let next = lines.withLock { lines -> Doorbell? in
-            guard let place = lines[subject]?.waiters.firstIndex(where: { $0 === bell }) else { return nil }
-            lines[subject]?.waiters.remove(at: place)
-            guard let first = lines[subject]?.waiters.first else {
-                lines[subject] = nil
+    /// Gives the place up; the next one may be the first now.
+    func leave(_ place: Place) {
+        let next = lines.withLock { lines -> Place? in
+            guard let index = lines[place.subject]?.places.firstIndex(where: { $0 === place }) else { return nil }
+            lines[place.subject]?.places.remove(at: index)
+            guard let first = lines[place.subject]?.places.first else {
+                lines[place.subject] = nil
                 return nil
             }
-            return place == 0 ? first : nil
+            return index == 0 ? first : nil
         }
-        next?.ring()
+        next?.bell.ring()
     }
 }

@@ -107,7 +107,7 @@ public final class SQLiteStore: LockStore {
 
     /// Runs `body` while changes made by any process of this machine ring the bell.
     public func withAnnouncements<Result: Sendable>(
-        of keys: LockKeys, _ body: @Sendable (Doorbell) async throws -> Result
+        of keys: LockKeys, _ body: (Doorbell) async throws -> Result
     ) async throws -> Result {
         let bell = Doorbell()
         announcements.add(bell, for: keys.lock)

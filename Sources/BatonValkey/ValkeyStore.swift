@@ -164,14 +164,22 @@ public final class ValkeyStore: Service {
     // MARK: Requests
 
     /// Sends commands that travel together, and returns their replies, or the first one alone if that is an error.
-    func send(_ commands: [[Bytes]], until deadline: NIODeadline) async throws(LockError) -> [Reply] {
-        let commands = try Commands(commands)
-        return try await withCheckedContinuation { continuation in
-            loop.execute { [link] in
-                link.value.submit(
-                    Transmission(commands, isDecidedByFirst: true, deadline: deadline, continuation: continuation))
+    func send(_ commands: Commands, until deadline: NIODeadline) async -> Result<[Reply], LockError> {
+        await withCheckedContinuation { continuation in
+            if loop.inEventLoop {
+                submit(commands, deadline, continuation)
+            } else {
+                loop.execute { self.submit(commands, deadline, continuation) }
             }
-        }.get()
+        }
+    }
+
+    private func submit(
+        _ commands: Commands, _ deadline: NIODeadline,
+        _ continuation: CheckedContinuation<Result<[Reply], LockError>, Never>
+    ) {
+        link.value.submit(
+            Transmission(commands, isDecidedByFirst: true, deadline: deadline, continuation: continuation))
     }
 
     /// Makes a new connection for requests. What is in flight on the present one ends with an unknown outcome.
@@ -194,7 +202,7 @@ public final class ValkeyStore: Service {
 
     /// Runs `body` while announcements of this lock ring the bell.
     public func withAnnouncements<Result: Sendable>(
-        of keys: LockKeys, _ body: @Sendable (Doorbell) async throws -> Result
+        of keys: LockKeys, _ body: (Doorbell) async throws -> Result
     ) async throws -> Result {
         let bell = Doorbell()
         let patience = TimeAmount(configuration.requestTimeout)

@@ -116,7 +116,7 @@ final class FaultyStore: LockStore {
     func serverTime() -> Int64? { inner.serverTime() }
 
     func withAnnouncements<Result: Sendable>(
-        of keys: LockKeys, _ body: @Sendable (Doorbell) async throws -> Result
+        of keys: LockKeys, _ body: (Doorbell) async throws -> Result
     ) async throws -> Result {
         try await inner.withAnnouncements(of: keys, body)
     }

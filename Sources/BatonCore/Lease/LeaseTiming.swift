@@ -12,6 +12,12 @@ package struct LeaseTiming: Hashable, Sendable {
     package let killLatency: Duration
     /// The longest that one request is waited for.
     package let requestTimeout: Duration
+    /// What is taken off every lease: T/100 for clocks, the kill, and 2 ms for rounding.
+    package let drift: Duration
+    /// How long one attempt is waited for: the store's limit, but never more than T/6.
+    package let attemptTimeout: Duration
+    /// How much before its time a renewal may be sent: less than the pause after a failed one.
+    package let earliness: Duration
 
     /// - Parameters:
     ///   - timeout: the lock timeout.
@@ -21,10 +27,10 @@ package struct LeaseTiming: Hashable, Sendable {
         self.timeout = timeout
         self.killLatency = killLatency
         self.requestTimeout = requestTimeout
+        drift = LeaseTiming.margin(of: timeout) + killLatency
+        attemptTimeout = min(requestTimeout, timeout / 6)
+        earliness = attemptTimeout / 6
     }
-
-    /// What is taken off every lease: T/100 for clocks, the kill, and 2 ms for rounding.
-    package var drift: Duration { LeaseTiming.margin(of: timeout) + killLatency }
 
     /// What is taken off a lease of this length where nothing has to be killed.
     package static func margin(of length: Duration) -> Duration { length / 100 + .milliseconds(2) }
@@ -34,12 +40,6 @@ package struct LeaseTiming: Hashable, Sendable {
 
     /// When the next renewal is due after a request sent at `sent` succeeded.
     package func renewalDue(sentAt sent: Instant) -> Instant { sent + timeout / 3 }
-
-    /// How long one attempt is waited for: the store's limit, but never more than T/6.
-    package var attemptTimeout: Duration { min(requestTimeout, timeout / 6) }
-
-    /// How much before its time a renewal may be sent: less than the pause after a failed one.
-    package var earliness: Duration { attemptTimeout / 6 }
 
     /// The pause after a failed renewal: a third of an attempt, plus up to as much again.
     ///

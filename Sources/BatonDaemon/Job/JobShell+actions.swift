@@ -37,10 +37,11 @@ extension JobShell {
             await withTaskGroup(of: LockGrant?.self) { inner in
                 inner.addTask {
                     do {
-                        return try await lock.compete(
+                        return try await Contender(
+                            lock, waiter: Waiter(lock.policy, fence: floor),
                             holder: { HolderRecord(node: node, runID: runID, since: WallClock.rfc3339()).encode() },
-                            fence: floor, until: nil, bell: bell
-                        ) { runner.tell($0) }
+                            tell: { runner.tell($0) }
+                        ).compete(until: nil, bell: bell)
                     } catch let error as LockError {
                         runner.send(.electionFailed(error.message))
                     } catch {}  // cancelled: nothing was left behind

@@ -89,7 +89,9 @@ final class Announcements {
     private func send(_ command: String, _ channels: [[UInt8]]) {
         guard case .up(let handler) = state else { return }
         do throws(LockError) {
-            handler.sendUnanswered(try Commands([[[UInt8](command.utf8)] + channels]))
+            var words = Command([UInt8](command.utf8))
+            for channel in channels { words.append(channel) }
+            handler.sendUnanswered(try Commands(words))
         } catch {
             handler.close(because: error)
         }

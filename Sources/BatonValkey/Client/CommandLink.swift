@@ -14,7 +14,8 @@ final class CommandLink {
         case closed
     }
     private var state: State
-    private var waiting: [ObjectIdentifier: Transmission] = [:]
+    private var waiting: [Transmission] = []
+    private let timer = DeadlineTimer()
     private let loop: any EventLoop
 
     init(loop: any EventLoop, reason: LockError) {
@@ -29,8 +30,8 @@ final class CommandLink {
         case .closed: transmission.finish(.failure(.storeClosed))
         case .down(let reason) where reason.isLasting: transmission.finish(.failure(reason))
         case .up, .down:
-            waiting[ObjectIdentifier(transmission)] = transmission
-            transmission.startTimer(on: loop) { self.expired(transmission) }
+            waiting.append(transmission)
+            timer.cover(transmission.deadline, on: loop) { self.failLate() }
         }
     }
 
@@ -39,8 +40,8 @@ final class CommandLink {
         guard handler.failure == nil, case .down = state else { return }
         state = .up(handler)
         handler.onFailure = { error in self.down(error) }
-        let transmissions = waiting.values
-        waiting = [:]
+        let transmissions = waiting
+        waiting = []
         // A write may fail at once and bring us down again: so each by the front door.
         for transmission in transmissions { submit(transmission) }
     }
@@ -68,15 +69,20 @@ final class CommandLink {
     }
 
     private func finishWaiting(_ error: LockError) {
-        let transmissions = waiting.values
-        waiting = [:]
+        let transmissions = waiting
+        waiting = []
         for transmission in transmissions { transmission.finish(.failure(error)) }
     }
 
-    private func expired(_ transmission: Transmission) {
-        guard waiting.removeValue(forKey: ObjectIdentifier(transmission)) != nil else { return }
+    private func failLate() {
+        let now = loop.now
+        let late = waiting.filter { $0.deadline <= now }
+        waiting.removeAll { $0.deadline <= now }
+        if let next = waiting.map(\.deadline).min() { timer.cover(next, on: loop) { self.failLate() } }
         let reason = if case .down(let error) = state { error.message } else { "" }
-        transmission.finish(.failure(LockError(.unreachable, "no connection: \(reason)")))
+        for transmission in late {
+            transmission.finish(.failure(LockError(.unreachable, "no connection: \(reason)")))
+        }
     }
 }
 

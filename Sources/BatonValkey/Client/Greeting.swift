@@ -11,7 +11,7 @@ struct Greeting {
     let warnings: [String]
 
     /// The commands, sent in one go.
-    static func commands(_ configuration: ValkeyStore.Configuration) -> [[[UInt8]]] {
+    static func commands(_ configuration: ValkeyStore.Configuration) -> [Command] {
         var commands: [[String]] = []
         if let password = configuration.password {
             commands.append(["AUTH"] + (configuration.username.map { [$0] } ?? []) + [password])
@@ -19,7 +19,11 @@ struct Greeting {
         if configuration.database != 0 { commands.append(["SELECT", "\(configuration.database)"]) }
         commands += [["CLIENT", "SETNAME", "baton"], ["TIME"]]
         commands += [["INFO", "server"], ["INFO", "replication"], ["INFO", "memory"]]
-        return commands.map { $0.map { [UInt8]($0.utf8) } }
+        return commands.map { words in
+            var command = Command()
+            for word in words { command.append([UInt8](word.utf8)) }
+            return command
+        }
     }
 
     /// Judges the replies to `commands`.

@@ -27,6 +27,9 @@ final class ReplyHandler: ChannelInboundHandler {
     private var context: ChannelHandlerContext?
     private var reader = ReplyReader()
     private var inFlight = CircularBuffer<Transmission>()
+    private let timer = DeadlineTimer()
+    /// Requests were written that are not sent yet.
+    private var mustFlush = false
 
     init(peer: String, patience: TimeAmount) {
         self.peer = peer
@@ -41,8 +44,20 @@ final class ReplyHandler: ChannelInboundHandler {
         let loop = context.eventLoop
         transmission.written = loop.now
         inFlight.append(transmission)
-        transmission.startTimer(on: loop) { self.expired(transmission) }
-        context.writeAndFlush(wrapOutboundOut(transmission.bytes), promise: nil)
+        timer.cover(transmission.deadline, on: loop) { self.failLate() }
+        if inFlight.count == 1 {
+            context.writeAndFlush(wrapOutboundOut(transmission.bytes), promise: nil)
+            return true
+        }
+        // While others are on their way, those of one turn of the loop travel together.
+        context.write(wrapOutboundOut(transmission.bytes), promise: nil)
+        if !mustFlush {
+            mustFlush = true
+            loop.assumeIsolated().execute {
+                self.mustFlush = false
+                self.context?.flush()
+            }
+        }
         return true
     }
 
@@ -57,10 +72,24 @@ final class ReplyHandler: ChannelInboundHandler {
         context?.close(promise: nil)
     }
 
-    private func expired(_ transmission: Transmission) {
+    private func failLate() {
+        guard let loop = context?.eventLoop else { return }
+        let now = loop.now
+        var next: NIODeadline?
+        for transmission in inFlight where transmission.isAwaited {
+            if transmission.deadline <= now {
+                fail(late: transmission, on: loop)
+            } else {
+                next = min(next ?? transmission.deadline, transmission.deadline)
+            }
+        }
+        if let next { timer.cover(next, on: loop) { self.failLate() } }
+    }
+
+    private func fail(late transmission: Transmission, on loop: any EventLoop) {
         guard let written = transmission.written else { return }
         transmission.finish(.failure(LockError(.unknownOutcome, "\(peer) did not answer in time")))
-        context?.eventLoop.assumeIsolated().scheduleTask(deadline: written + patience) {
+        loop.assumeIsolated().scheduleTask(deadline: written + patience) {
             guard let oldest = self.inFlight.first, let since = oldest.written, since <= written else { return }
             self.close(because: LockError(.unreachable, "\(self.peer) does not answer"))
         }

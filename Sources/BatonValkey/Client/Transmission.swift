@@ -23,7 +23,6 @@ final class Transmission {
         replies.compactMap { if case .error(let message) = $0 { ServerError(message) } else { nil } }
     }
     private var continuation: CheckedContinuation<Result<[Reply], LockError>, Never>?
-    private var timer: Scheduled<Void>?
 
     init(
         _ commands: Commands, isDecidedByFirst: Bool = false, deadline: NIODeadline,
@@ -39,12 +38,6 @@ final class Transmission {
     /// Whether somebody still waits. Replies that come later are dropped, in their place.
     var isAwaited: Bool { continuation != nil }
 
-    /// Calls `expired` at the deadline, unless it is finished before.
-    func startTimer(on loop: any EventLoop, _ expired: @escaping () -> Void) {
-        timer?.cancel()
-        timer = loop.assumeIsolated().scheduleTask(deadline: deadline, expired)
-    }
-
     /// Takes the next reply in; true when it was the last one.
     func take(_ reply: Reply) -> Bool {
         replies.append(reply)
@@ -57,27 +50,7 @@ final class Transmission {
 
     /// Hands the outcome to the one who waits; only the first one counts.
     func finish(_ outcome: Result<[Reply], LockError>) {
-        timer?.cancel()
-        timer = nil
         continuation?.resume(returning: outcome)
         continuation = nil
-    }
-}
-
-/// Commands, formatted.
-struct Commands: Sendable {
-    let bytes: ByteBuffer
-    let count: Int
-
-    init(_ commands: [[[UInt8]]]) throws(LockError) {
-        var bytes = ByteBuffer()
-        for command in commands {
-            guard let formatted = formatCommand(command) else {
-                throw LockError(.invalidArgument, "the request is too large to be written")
-            }
-            bytes.writeBytes(formatted)
-        }
-        self.bytes = bytes
-        count = commands.count
     }
 }

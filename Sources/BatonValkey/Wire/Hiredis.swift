@@ -66,23 +66,3 @@ extension Reply {
 extension baton_reply {
     fileprivate var copiedBytes: [UInt8] { [UInt8](UnsafeRawBufferPointer(start: bytes, count: Int(length))) }
 }
-
-/// One command as hiredis' formatter writes it; nil when it is too large, or there is no memory.
-func formatCommand(_ arguments: [[UInt8]]) -> [UInt8]? {
-    // All arguments in one buffer; a last byte that is never read, so that it always has an address.
-    let all = Array(arguments.joined()) + [0]
-    let lengths = arguments.map(\.count)
-    return all.withUnsafeBytes { buffer -> [UInt8]? in
-        guard let start = buffer.bindMemory(to: CChar.self).baseAddress else { return nil }
-        var offset = 0
-        var pointers = lengths.map { length -> UnsafePointer<CChar>? in
-            defer { offset += length }
-            return start + offset
-        }
-        var target: UnsafeMutablePointer<CChar>?
-        let length = baton_format(&target, Int32(arguments.count), &pointers, lengths)
-        guard length >= 0, let target else { return nil }
-        defer { redisFreeCommand(target) }
-        return [UInt8](UnsafeRawBufferPointer(start: target, count: Int(length)))
-    }
-}

@@ -1,0 +1,110 @@
+// This source file is part of Baton.
+// SPDX-License-Identifier: Apache-2.0
+
+import BatonCore
+import BatonLock
+
+/// A script's answer: a word, the server's time, and what belongs to the word.
+///
+/// Reading it gives nil for what no script of ours answers.
+struct ScriptAnswer {
+    let word: String
+    let serverTime: Int64
+    private let parts: [Reply]
+
+    init?(_ reply: Reply) {
+        guard let parts = reply.elements, parts.count >= 2, let word = parts[0].text, let time = parts[1].number else {
+            return nil
+        }
+        self.word = word
+        self.parts = parts
+        serverTime = time
+    }
+
+    /// What follows the word and the time; `null` past the end.
+    private subscript(index: Int) -> Reply { index + 2 < parts.endIndex ? parts[index + 2] : .null }
+
+    func acquireReply(to request: AcquireRequest) throws(LockError) -> Stamped<AcquireReply>? {
+        guard let reply = try reply(to: request) else { return nil }
+        return Stamped(reply, serverTime: serverTime)
+    }
+
+    private func reply(to request: AcquireRequest) throws(LockError) -> AcquireReply? {
+        switch word {
+        case "granted":
+            guard let fence = self[0].number, let failures = self[1].number else { return nil }
+            return .granted(.init(fence: request.fence == nil ? nil : fence, failures: Int(failures)))
+        case "held":
+            guard let left = self[0].number else { return nil }
+            return .held(Self.sighting(ttl: left, owner: self[1].bytes, fence: self[2].number))
+        case "orphaned":
+            return .orphaned(Self.sighting(ttl: -1, owner: self[0].bytes, fence: self[1].number))
+        case "unsettled":
+            guard let nonce = self[0].bytes, let wait = self[1].number else { return nil }
+            return .unsettled(nonce: nonce, wait: .milliseconds(wait))
+        case "marked":
+            return mark(0).map { .marked($0) }
+        case "late": return .late
+        case "misfit":
+            guard let theirs = self[0].number else { return nil }
+            throw LockError(
+                .refused,
+                """
+                the store was set up with max_lock_timeout = \(Duration.milliseconds(theirs)), this node is configured \
+                with \(request.guarding?.maxLockTimeout ?? .zero): they must be the same. To change it, stop every \
+                batond that uses the store and delete the key \
+                \(printable(String(decoding: request.keys.epoch, as: UTF8.self)))
+                """)
+        default: return nil
+        }
+    }
+
+    func renewReply() throws(LockError) -> Stamped<RenewReply>? {
+        switch word {
+        case "renewed":
+            guard let left = self[0].number else { return nil }
+            return Stamped(.renewed(timeToLive: .milliseconds(left)), serverTime: serverTime)
+        case "lost": return Stamped(.lost, serverTime: serverTime)
+        case "unsettled": return Stamped(.unsettled, serverTime: serverTime)
+        case "nothing": throw LockError(.refused, "nothing would be left of the lock's time")
+        case "excess":
+            guard let most = self[0].number else { return nil }
+            throw LockError(.refused, "the lock would outlive the store's max_lock_timeout, \(most) ms")
+        default: return nil
+        }
+    }
+
+    func wasReleased() -> Bool? {
+        switch word {
+        case "released": true
+        case "foreign": false
+        default: nil
+        }
+    }
+
+    func view() -> LockView? {
+        guard word == "seen", let left = self[1].number else { return nil }
+        return LockView(
+            token: self[0].bytes, timeToLive: left < 0 ? nil : .milliseconds(left), holder: self[3].bytes,
+            holderToken: self[2].bytes, fence: self[4].number ?? 0, mark: mark(5))
+    }
+
+    func wasMarked() -> Void? { word == "done" ? () : nil }
+
+    /// The mark whose four parts begin there; nil when there is none, or a kind that this version does not know.
+    private func mark(_ first: Int) -> Mark? {
+        guard let kind = self[first].text.flatMap(Mark.Kind.init(rawValue:)) else { return nil }
+        return Mark(
+            kind: kind, remaining: self[first + 1].number.map { .microseconds($0) },
+            failures: Int(self[first + 2].number ?? 0), by: self[first + 3].text ?? "")
+    }
+
+    /// What a waiter learns; the lease's length is the second part of the owner record.
+    static func sighting(ttl: Int64, owner: Bytes?, fence: Int64?) -> Sighting {
+        let parts = owner?.split(separator: UInt8(ascii: ":"), maxSplits: 2, omittingEmptySubsequences: false)
+        let timeout = parts.flatMap { $0.count == 3 ? Int64(String(decoding: $0[1], as: UTF8.self)) : nil }
+        return Sighting(
+            timeToLive: ttl < 0 ? nil : .milliseconds(ttl), owner: owner, timeout: timeout.map { .milliseconds($0) },
+            fence: fence ?? 0)
+    }
+}
