@@ -19,14 +19,6 @@ HANDOVERS = 60
 MANY = 10_000
 
 
-def measure(table, processes, folder, server):
-    bench = Bench(processes, folder, server)
-    for part in (uncontended, crowd, handover, heartbeat, memory, database):
-        if part.__name__ in os.environ.get("BATON_BENCH_LOCK", part.__name__).split(","):
-            part(table, bench)
-            server.ask("FLUSHALL")
-
-
 def in_turns(programs, pairs, rounds=ROUNDS):
     """Microseconds per pair: for each program a list, from rounds that alternate."""
     times, used = [[] for _ in programs], [[] for _ in programs]
@@ -159,3 +151,19 @@ def database(table, bench):
             first, second = in_turns([ours, peer], pairs, rounds=3 * ROUNDS)
             bench.stop(ours, peer)
         table.compare(f"acquire + release, {what}", goal, first, second, "µs", "SQLite in C")
+
+
+PARTS = {"pairs": uncontended, "crowd": crowd, "handover": handover, "heartbeat": heartbeat, "memory": memory,
+         "sqlite": database}
+
+
+def part(*names):
+    """What `run` calls to measure these parts."""
+
+    def measure(table, processes, folder, server):
+        bench = Bench(processes, folder, server)
+        for name in names:
+            PARTS[name](table, bench)
+            server.ask("FLUSHALL")
+
+    return measure
