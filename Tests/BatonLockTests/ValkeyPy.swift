@@ -47,6 +47,8 @@ final class ValkeyPy: Sendable {
 
     /// Ends the process at once, whatever it holds.
     func kill() {
+        // Once it has ended, its number may be another's.
+        guard process.isRunning else { return }
         Glibc.kill(process.processIdentifier, SIGKILL)
         process.waitUntilExit()
     }
