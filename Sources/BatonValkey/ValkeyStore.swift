@@ -132,7 +132,7 @@ public final class ValkeyStore: Service {
             do throws(LockError) {
                 let connection = try await connect(connector)
                 backoff.reset()
-                reason = await connection.closed()
+                reason = await connection.closed().whileInUse
             } catch {
                 reason = error
             }

@@ -39,7 +39,7 @@ final class CommandLink {
     func up(_ handler: ReplyHandler) {
         guard handler.failure == nil, case .down = state else { return }
         state = .up(handler)
-        handler.onFailure = { error in self.down(error) }
+        handler.onFailure = { error in self.down(error.whileInUse) }
         let transmissions = waiting
         waiting = []
         // A write may fail at once and bring us down again: so each by the front door.

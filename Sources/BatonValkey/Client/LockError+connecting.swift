@@ -58,6 +58,10 @@ extension LockError {
         }
     }
 
+    /// What the failure of a connection that had been of use means for the requests that come after: whatever it was, the
+    /// next connection shows whether it lasts.
+    var whileInUse: LockError { LockError(.unreachable, message) }
+
     /// Whether trying again is no use until somebody changes something: requests do not wait for it.
     var isLasting: Bool { [.notPermitted, .protocolViolation, .invalidArgument].contains(code) }
 }
