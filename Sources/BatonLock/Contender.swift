@@ -195,7 +195,7 @@ package final class Contender {
         failures += 1
         let backOff = min(Duration.milliseconds(25) * (1 << min(failures, 6)), .seconds(1))
         nextTry = BootClock.now() + backOff * Double.random(in: 0.5...1)
-        waits(.store(error.message))
+        waits(.store(error))
     }
 
     private func waits(_ reason: Waiting) {

@@ -49,8 +49,9 @@ extension Lock {
         if let sleep { try Lock.check(sleep: sleep, lock: name) }
         let contender = Contender(client, token: token, sleep: sleep ?? self.sleep, waiter: waiter)
         guard let grant = try await contender.compete(until: deadline(of: wait)) else {
-            if case .store(let message) = contender.news { throw LockError(.unreachable, lock: name, message) }
-            return nil
+            guard case .store(let error) = contender.news else { return nil }
+            // What an unanswered request may have done was undone: nothing about it is unknown any more.
+            throw LockError(error.code == .unavailable ? .unavailable : .unreachable, lock: name, error.message)
         }
         let term = Term(grant, deadline: timeout.map { _ in client.policy.timing.deadline(sentAt: grant.sentAt) })
         holding.begin(term)

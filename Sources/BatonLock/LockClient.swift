@@ -115,5 +115,5 @@ package struct LockPolicy: Sendable, Equatable {
 package enum Waiting: Equatable, Sendable {
     case lock(WaitMachine.Reason, Sighting?)
     /// The store does not answer, or answers that it can't just now.
-    case store(String)
+    case store(LockError)
 }

@@ -186,7 +186,7 @@ extension JobRunner {
     /// What a competition says while it waits, in the machine's words.
     fileprivate func tell(_ waiting: Waiting) {
         switch waiting {
-        case .store(let why): send(.waiting(.store(why)))
+        case .store(let error): send(.waiting(.store(error.message)))
         case .lock(let reason, let sighting):
             if let fence = sighting?.fence { context.fences.saw(fence, of: definition.name) }
             switch reason {
