@@ -7,7 +7,7 @@ import BatonSystem
 /// One acquire call on its way to the lock: one token for all its requests, one waiter's memory.
 ///
 /// A request whose answer was lost is recognised by the next. If the call ends without knowing whether one was applied,
-/// its token is deleted in the store before it returns.
+/// its token is deleted in the store before it returns; where that is not possible, ``doubt`` tells.
 package final class Contender {
     private let client: LockClient
     private let waiter: Waiter
@@ -19,21 +19,24 @@ package final class Contender {
     /// When it makes sense to ask again.
     private var nextTry = Instant(nanoseconds: 0)
     /// A request was sent whose answer never came: the store may hold the lock for us.
-    private var mayBeHeld = false
+    private var mayBeHeld: Bool
     /// From then on the store refuses what is still on its way; nil: nothing is.
     private var voidAt: Instant?
     /// Why the lock was not granted so far; nil: it is not known.
     private(set) var news: Waiting?
+    /// What the store may hold the lock for, now or later, although the call has ended; nil: nothing.
+    private(set) var doubt: Doubt?
 
     /// - Parameters:
     ///   - client: the lock.
     ///   - token: the caller's own; nil: 128 random bits.
+    ///   - doubt: an earlier call's, which may hold the lock with a token of ours: then that token is used.
     ///   - sleep: the longest pause between two requests; nil: as long as the rules allow.
     ///   - waiter: what earlier calls learned.
     ///   - holder: the holder record, made anew for every request.
     ///   - tell: told each time the call begins to wait.
     package init(
-        _ client: LockClient, token: Bytes? = nil, sleep: Duration? = nil, waiter: Waiter,
+        _ client: LockClient, token: Bytes? = nil, after doubt: Doubt? = nil, sleep: Duration? = nil, waiter: Waiter,
         holder: (() -> Bytes)? = nil, tell: ((Waiting) -> Void)? = nil
     ) {
         self.client = client
@@ -41,8 +44,9 @@ package final class Contender {
         self.sleep = sleep
         self.holder = holder
         self.tell = tell
+        mayBeHeld = doubt != nil
         request = AcquireRequest(
-            keys: client.keys, token: token ?? Token.fresh(), tokenIsFresh: token == nil,
+            keys: client.keys, token: token ?? doubt?.token ?? Token.fresh(), tokenIsFresh: token == nil,
             timeout: client.policy.expires ? client.policy.timing.timeout : nil)
         request.heedsMarks = client.policy.heedsMarks
     }
@@ -59,10 +63,10 @@ package final class Contender {
         do {
             if let grant = try await contest(until: deadline, bell: bell) { return grant }
         } catch {
-            if mayBeHeld { await withdraw() }
+            if mayBeHeld { doubt = await withdraw() }
             throw error
         }
-        if mayBeHeld { await withdraw() }
+        if mayBeHeld { doubt = await withdraw() }
         return nil
     }
 
@@ -206,10 +210,12 @@ package final class Contender {
     // MARK: The end without a lock
 
     /// Deletes what an unanswered request may have left, or may still leave until its `notAfter`.
-    private func withdraw() async {
-        guard request.tokenIsFresh else { return }
+    private func withdraw() async -> Doubt? {
+        let doubt = Doubt(token: request.token, tokenIsFresh: request.tokenIsFresh)
+        // A token of the caller's own may be somebody else's as well: what it holds is not ours to delete.
+        guard request.tokenIsFresh else { return doubt }
         let (client, token, voidAt) = (client, request.token, voidAt)
-        await uncancelled {
+        let isGone = await uncancelled { () -> Bool in
             // What is still on its way may come after the first; and a lost lock without a timeout never runs out.
             let patience = client.policy.answerTimeout
             let void = voidAt ?? BootClock.now()
@@ -217,11 +223,12 @@ package final class Contender {
             while true {
                 let sentAt = BootClock.now()
                 let isDone = (try? await client.release(token: token)) != nil  // asked again below
-                if isDone, sentAt >= void { return }
+                if isDone, sentAt >= void { return true }
                 let pause = isDone ? void : BootClock.now() + patience / 8
-                guard pause < giveUp, (try? await BootClock.sleep(until: pause)) != nil else { return }
+                guard pause < giveUp, (try? await BootClock.sleep(until: pause)) != nil else { return false }
             }
         }
+        return isGone ? nil : doubt
     }
 }
 

@@ -23,10 +23,11 @@ extension Lock {
     ///     `blocking_timeout`.
     ///   - sleep: the longest pause between two attempts of this call, at least 1 ms; nil: as the lock was made.
     ///   - token: the value to use, verbatim; nil: 128 random bits as 32 hexadecimal digits. With a token of your own a
-    ///     lost answer can't be told from somebody else's lock: such an acquire may time out while the store holds the
-    ///     lock for it.
-    /// - Throws: ``LockError`` when the store refuses, is not reachable within the wait, or for a lock with
-    ///   `tokenScope: .task` outside of a scope; `CancellationError`, and then no lock is left behind.
+    ///     lost answer can't be told from somebody else's lock: such an acquire ends with `unknownOutcome`.
+    /// - Throws: ``LockError``: `unreachable` or `unavailable` when the store was neither within the wait; its refusals;
+    ///   `invalidArgument` for a lock with `tokenScope: .task` outside of a scope. `CancellationError`. No lock is left
+    ///   behind, with one exception: after `unknownOutcome` the store may hold the lock for this call, which could not
+    ///   take it back. ``release()`` does, and the next `acquire` without a token of its own takes it over.
     ///   A lock that somebody else holds is not an error.
     @discardableResult
     public func acquire(_ wait: Wait? = nil, sleep: Duration? = nil, token: [UInt8]? = nil) async throws -> Bool {
@@ -47,14 +48,33 @@ extension Lock {
         }
         if token?.isEmpty == true { throw LockError(.invalidArgument, lock: name, "a token has at least one byte") }
         if let sleep { try Lock.check(sleep: sleep, lock: name) }
-        let contender = Contender(client, token: token, sleep: sleep ?? self.sleep, waiter: waiter)
-        guard let grant = try await contender.compete(until: deadline(of: wait)) else {
+        let contender = Contender(
+            client, token: token, after: token == nil ? doubts.take(where: \.tokenIsFresh) : nil,
+            sleep: sleep ?? self.sleep, waiter: waiter)
+        let outcome: Result<LockGrant?, any Error>
+        do { outcome = .success(try await contender.compete(until: deadline(of: wait))) } catch {
+            outcome = .failure(error)
+        }
+        return try concluded(outcome, of: contender, holding)
+    }
+
+    /// What came of an acquire: a term, nothing, or an error.
+    private func concluded(
+        _ outcome: Result<LockGrant?, any Error>, of contender: Contender, _ holding: Holding
+    ) throws -> Term? {
+        if let doubt = contender.doubt {
+            doubts.leave(doubt)
+            let reason = if case .store(let error) = contender.news { ": \(error.message)" } else { "" }
+            throw LockError(.unknownOutcome, lock: name, "the store may hold the lock for this call\(reason)")
+        }
+        guard let grant = try outcome.get() else {
             guard case .store(let error) = contender.news else { return nil }
             // What an unanswered request may have done was undone: nothing about it is unknown any more.
             throw LockError(error.code == .unavailable ? .unavailable : .unreachable, lock: name, error.message)
         }
         let term = Term(grant, deadline: timeout.map { _ in client.policy.timing.deadline(sentAt: grant.sentAt) })
         holding.begin(term)
+        _ = doubts.take { !$0.tokenIsFresh }  // cleared up: it does not hold the lock
         return term
     }
 
@@ -68,20 +88,32 @@ extension Lock {
 
     /// Releases the lock and wakes a waiter. Shielded from cancellation. The seed's `release`.
     ///
+    /// After an `acquire` that ended with `unknownOutcome` it gives back what that may have got.
+    ///
     /// - Throws: ``LockError``: `notHeld` when nothing was acquired, `notOwned` when the lock is another's or nobody's
     ///   by now. After any other error the token is kept, and `release` may be called again.
     public func release() async throws {
-        guard let holding, let term = holding.term else {
+        if let holding, let term = holding.term { return try await release(term, of: holding) }
+        guard holding != nil, let doubt = doubts.take() else {
             throw LockError(.notHeld, lock: name, "cannot release a lock that is not held")
         }
-        try await release(term, of: holding)
+        let wasOurs: Bool
+        do { wasOurs = try await client.releaseShielded(token: doubt.token) } catch {
+            doubts.leave(doubt)
+            throw error
+        }
+        if !wasOurs { throw notOwned("release") }
     }
 
     /// Releases what was acquired as `term`, which in a shared lock need not be what it holds by now.
     func release(_ term: Term, of holding: Holding?) async throws {
         let wasOurs = try await client.releaseShielded(token: term.token)
         holding?.end(term)
-        if !wasOurs { throw LockError(.notOwned, lock: name, "cannot release a lock that is no longer owned") }
+        if !wasOurs { throw notOwned("release") }
+    }
+
+    private func notOwned(_ verb: String) -> LockError {
+        LockError(.notOwned, lock: name, "cannot \(verb) a lock that is no longer owned")
     }
 
     /// Adds time to a held lock, or, with `replaceTTL`, sets its TTL to so much. The seed's `extend`.
@@ -138,7 +170,7 @@ extension Lock {
             term.renewed(since: changes, until: sentAt + left - LeaseTiming.margin(of: left))
         case .lost:
             term.lose(.refused)
-            throw LockError(.notOwned, lock: name, "cannot \(verb) a lock that is no longer owned")
+            throw notOwned(verb)
         case .unsettled:
             throw LockError(.unavailable, lock: name, "the store lost its data and does not know this lock any more")
         }

@@ -64,6 +64,7 @@ public final class Lock: Sendable {
 
     let client: LockClient
     let waiter: Waiter
+    let doubts = Doubts()
     private let shared = Holding()
 
     /// A lock; nothing is sent yet. The seed's constructor.

@@ -22,7 +22,7 @@ public struct LockError: Error, Sendable, Equatable, CustomStringConvertible {
         public static var noTimeout: Code { Code(.noTimeout) }
         /// The lock is another's, or nobody's, by now. (The seed's `LockNotOwnedError`.)
         public static var notOwned: Code { Code(.notOwned) }
-        /// No connection: nothing was sent.
+        /// The store was not reached, or did not answer: nothing was applied, or it was undone.
         public static var unreachable: Code { Code(.unreachable) }
         /// The request was sent and no answer came, or the connection broke: it may have been applied.
         public static var unknownOutcome: Code { Code(.unknownOutcome) }
