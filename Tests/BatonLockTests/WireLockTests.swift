@@ -1,0 +1,173 @@
+// This source file is part of Baton.
+// SPDX-License-Identifier: Apache-2.0
+
+import BatonCore
+import BatonLock
+import BatonValkey
+import Testing
+
+@testable import BatonTestSupport
+
+/// A row of the matrix: one method of a `Lock`.
+struct WireCall: Sendable, CustomTestStringConvertible {
+    let testDescription: String
+    var command = "EVALSHA"
+    /// Acquiring, or something that needs the lock held.
+    var acquires = false
+    /// The token is the caller's.
+    var token: String?
+    var fences = true
+    /// The lock never expires by itself.
+    var isLasting = false
+    /// Gives the lock back.
+    var releases = false
+    let call: @Sendable (Lock, Lock.Wait) async throws -> Bool
+
+    static let all = [
+        acquire("acquire"),
+        acquire("acquire without a timeout", isLasting: true),
+        acquire("acquire with a token of one's own", token: "mine"),
+        acquire("acquire with a token of one's own, plainly", "SET", token: "mine", fences: false),
+        acquire("acquire for ever, plainly", "SET", token: "mine", fences: false, isLasting: true),
+        WireCall(testDescription: "reacquire") { lock, _ in try await lock.reacquire() },
+        WireCall(testDescription: "extend") { lock, _ in try await lock.extend(.seconds(1)) },
+        WireCall(testDescription: "locked") { lock, _ in try await lock.locked() },
+        WireCall(testDescription: "owned") { lock, _ in try await lock.owned() },
+        WireCall(testDescription: "release", releases: true) { lock, _ in
+            try await lock.release()
+            return true
+        },
+        WireCall(testDescription: "release without a timeout", isLasting: true, releases: true) { lock, _ in
+            try await lock.release()
+            return true
+        },
+    ]
+
+    private static func acquire(
+        _ name: String, _ command: String = "EVALSHA", token: String? = nil, fences: Bool = true,
+        isLasting: Bool = false
+    ) -> WireCall {
+        WireCall(
+            testDescription: name, command: command, acquires: true, token: token, fences: fences,
+            isLasting: isLasting
+        ) { lock, wait in
+            if let token { try await lock.acquire(wait, token: token) } else { try await lock.acquire(wait) }
+        }
+    }
+
+    /// The lock's timeout in this column: a sixth of it is how long an answer is waited for, at most a second.
+    func timeout(_ column: WireCase) -> Duration? {
+        if isLasting { return nil }
+        return column.hangs ? WireCell.brief * 6 : .seconds(30)
+    }
+}
+
+/// Each method of a `Lock` meets each fault: it ends in time and tells the truth, no lock is left that nobody knows of,
+/// and those who wait for it get it in the end.
+@Suite(.timeLimit(.minutes(2)))
+struct WireLockTests {
+    @Test(arguments: WireCall.all)
+    func callsTellWhatBecameOfThem(row: WireCall) async throws {
+        try await WireCell.withTaughtServer { server in
+            await WireCell.each(WireCase.all) { number, column in
+                try await WireCell.with("\(row.testDescription), \(column.name)", server, number: number) { cell in
+                    try await Self.meet(row, column, cell)
+                }
+            } title: {
+                "\(row.testDescription), \($0.name)"
+            }
+        }
+    }
+
+    private static func meet(_ row: WireCall, _ column: WireCase, _ cell: WireCell) async throws {
+        let (title, proxy) = (cell.title, cell.proxy)
+        let lock = try Lock(cell.store, name: cell.lock, timeout: row.timeout(column), fences: row.fences)
+        if !row.acquires { try await cell.insists { try await lock.acquire() } }
+        let step = WireStep(command: row.command)
+        column.isLasting ? proxy.strikeAlways(step, column.fault) : proxy.strike(step, column.fault)
+
+        // Another one waits for the lock from the fault on, by the same store.
+        async let next: Void = waitNext(row, column, cell)
+        let start = ContinuousClock.now
+        let outcome: Result<Bool, any Error>
+        do { outcome = .success(try await row.call(lock, row.wait(column))) } catch { outcome = .failure(error) }
+        let time = ContinuousClock.now - start
+        // An acquire that does not know takes back what it may have got: within four more answers' time.
+        let answer = row.timeout(column).map { min($0 / 6, .seconds(1)) } ?? .seconds(1)
+        #expect(time < answer * (row.acquires ? 5 : 1) + WireCell.margin, "\(title): it took \(time)")
+        judge(outcome, row, column, cell)
+        proxy.calm()
+        proxy.deliver()
+
+        // Whatever became of it, the holder can end it, and the next one gets it.
+        if case .success(true) = outcome, row.acquires { #expect(lock.lease != nil, "\(title)") }
+        if case .failure = outcome, row.acquires { #expect(lock.lease == nil, "\(title)") }
+        if lock.lease != nil { try await cell.givesBack(lock) }
+        if case .failure(let error as LockError) = outcome, row.acquires, error.code == .unknownOutcome {
+            try await cell.givesBack(lock)
+        }
+        try await next
+        try await proxy.settle()
+        #expect(try cell.holder == nil, "\(title): a lock is left")
+        #expect(proxy.swallowed < 16 << 20, "\(title): \(proxy.swallowed) bytes were taken in")
+
+        try await cell.insists { try await lock.acquire(.atMost(.seconds(10))) }
+        #expect(try cell.holder != nil)
+        try await cell.givesBack(lock)
+    }
+
+    private static func waitNext(_ row: WireCall, _ column: WireCase, _ cell: WireCell) async throws {
+        try await cell.proxy.struck()
+        // Where every attempt meets the fault there is no point in waiting during it.
+        if column.isLasting { return }
+        let next = try Lock(cell.store, name: cell.lock)
+        let start = ContinuousClock.now
+        try await cell.insists { try await next.acquire(.atMost(.seconds(20))) }
+        let time = ContinuousClock.now - start
+        #expect(time < .seconds(5) + WireCell.margin, "\(cell.title): the next one waited \(time)")
+        try await cell.givesBack(next)
+    }
+
+    private static func judge(
+        _ outcome: Result<Bool, any Error>, _ row: WireCall, _ column: WireCase, _ cell: WireCell
+    ) {
+        let title = cell.title
+        // What was taken back was not applied: nothing is unknown about it.
+        let unknown = row.acquires && row.token == nil ? LockError.Code.unreachable : .unknownOutcome
+        switch (outcome, column.expectation) {
+        case (.success(true), .succeeds), (.success(true), .succeedsOrUnknown): break
+        case (.failure(let error as LockError), .unknown), (.failure(let error as LockError), .succeedsOrUnknown):
+            #expect(error.code == unknown, "\(title): \(error.code): \(error)")
+        case (.failure(let error as LockError), .fails(let code, let word)):
+            #expect(error.code == code, "\(title): \(error.code): \(error)")
+            #expect(error.message.contains(word), "\(title): \(error)")
+        case (.success, _), (.failure, _): Issue.record("\(title): \(outcome)")
+        }
+    }
+}
+
+extension WireCall {
+    /// An acquire that can succeed is given time; what cannot asks once.
+    fileprivate func wait(_ column: WireCase) -> Lock.Wait {
+        if case .succeeds = column.expectation { .atMost(.seconds(20)) } else { .no }
+    }
+}
+
+extension WireCell {
+    /// Asks again while the store cannot be reached, which it can before long.
+    func insists(
+        sourceLocation: SourceLocation = #_sourceLocation, _ body: () async throws -> Bool
+    ) async throws {
+        try await eventually("\(title): it is had in the end", sourceLocation: sourceLocation) {
+            do { return try await body() } catch let error as LockError where error.isPassing { return false }
+        }
+    }
+
+    /// Releases what `lock` holds, or may have lost meanwhile.
+    func givesBack(_ lock: Lock) async throws {
+        try await insists {
+            do { try await lock.release() } catch let error as LockError where error.code == .notOwned {}
+            return true
+        }
+    }
+}
