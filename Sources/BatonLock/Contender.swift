@@ -157,6 +157,7 @@ package final class Contender {
     /// Whether requests say until when they count. The caller's own token and nothing else is the seed's plain SET NX.
     private var isTimed: Bool { request.tokenIsFresh || client.policy.guarding != nil || client.policy.fences }
 
+    @inline(never)
     private func prepareRequest(at now: Instant) {
         if let holder { request.holder = holder() }
         if client.policy.fences { request.fence = .init(floor: waiter.largestFence) }
@@ -169,6 +170,7 @@ package final class Contender {
         }
     }
 
+    @inline(never)
     private func received(_ answer: Stamped<AcquireReply>, sentAt: Instant) -> LockGrant? {
         failures = 0
         let arrival = BootClock.now()
@@ -189,6 +191,7 @@ package final class Contender {
     }
 
     /// - Parameter asked: when the request was made that failed; nil: it grants nothing.
+    @inline(never)
     private func failed(_ error: LockError, asked: Instant?) throws(LockError) {
         let patience = client.policy.answerTimeout
         if let asked, error.code == .unknownOutcome {

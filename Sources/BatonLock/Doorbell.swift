@@ -25,32 +25,30 @@ public final class Doorbell: Sendable {
     ///
     /// One waiter at a time.
     public func wait(until deadline: Instant) async {
-        let alarm: UInt64
-        if deadline == .distantFuture {
-            alarm = 0
-        } else {
-            if deadline <= BootClock.now() { return silence() }
-            alarm = AlarmClock.shared.nextNumber()
-        }
+        if deadline != .distantFuture, deadline <= BootClock.now() { return silence() }
         await withTaskCancellationHandler {
-            await withCheckedContinuation { continuation in
-                let isReady = state.withLock { state -> Bool in
-                    if case .rung = state {
-                        state = .silent
-                        return true
-                    }
-                    if Task.isCancelled { return true }
-                    state = .waiting(continuation, alarm: alarm)
-                    return false
-                }
-                if isReady {
-                    continuation.resume()
-                } else if alarm != 0 {
-                    AlarmClock.shared.set(alarm, self, at: deadline)
-                }
-            }
+            await withCheckedContinuation { continuation in begin(continuation, until: deadline) }
         } onCancel: {
             endWait(otherwise: nil)
+        }
+    }
+
+    @inline(never)
+    private func begin(_ continuation: CheckedContinuation<Void, Never>, until deadline: Instant) {
+        let alarm = deadline == .distantFuture ? 0 : AlarmClock.shared.nextNumber()
+        let isReady = state.withLock { state -> Bool in
+            if case .rung = state {
+                state = .silent
+                return true
+            }
+            if Task.isCancelled { return true }
+            state = .waiting(continuation, alarm: alarm)
+            return false
+        }
+        if isReady {
+            continuation.resume()
+        } else if alarm != 0 {
+            AlarmClock.shared.set(alarm, self, at: deadline)
         }
     }
 

@@ -35,6 +35,6 @@ public struct Lease: Sendable {
     /// the lock was released, or when the waiting task was cancelled (as `withLock` cancels what its body started).
     /// Without a timeout and without a renewal that is refused, there is nothing to lose, and it waits for the release.
     public var lost: Loss? {
-        get async { await term.loss() }
+        get async { await TermWatch(term).loss() }
     }
 }

@@ -42,6 +42,16 @@ extension Lock {
 
     /// What was acquired; nil when the time was up first.
     func granted(_ wait: Wait?, sleep: Duration? = nil, token: Bytes? = nil) async throws -> Term? {
+        let (contender, holding) = try contender(sleep: sleep, token: token)
+        let outcome: Result<LockGrant?, any Error>
+        do { outcome = .success(try await contender.compete(until: deadline(of: wait))) } catch {
+            outcome = .failure(error)
+        }
+        return try concluded(outcome, of: contender, holding)
+    }
+
+    @inline(never)
+    private func contender(sleep: Duration?, token: Bytes?) throws(LockError) -> (Contender, Holding) {
         guard let holding else {
             throw LockError(
                 .invalidArgument, lock: name, "a lock with tokenScope .task is acquired inside scoped { … }")
@@ -51,14 +61,11 @@ extension Lock {
         let contender = Contender(
             client, token: token, after: token == nil ? doubts.take(where: \.tokenIsFresh) : nil,
             sleep: sleep ?? self.sleep, waiter: waiter)
-        let outcome: Result<LockGrant?, any Error>
-        do { outcome = .success(try await contender.compete(until: deadline(of: wait))) } catch {
-            outcome = .failure(error)
-        }
-        return try concluded(outcome, of: contender, holding)
+        return (contender, holding)
     }
 
     /// What came of an acquire: a term, nothing, or an error.
+    @inline(never)
     private func concluded(
         _ outcome: Result<LockGrant?, any Error>, of contender: Contender, _ holding: Holding
     ) throws -> Term? {
@@ -78,6 +85,7 @@ extension Lock {
         return term
     }
 
+    @inline(never)
     private func deadline(of wait: Wait?) -> Instant? {
         switch wait ?? (blocking ? blockingTimeout.map { .atMost($0) } ?? .forever : .no) {
         case .no: BootClock.now()

@@ -45,12 +45,6 @@ extension Lock {
         }
     }
 
-    private enum Ended<Result: Sendable>: Sendable {
-        case body(Swift.Result<Result, any Error>)
-        /// Whether the lease is over, or its watch merely was cancelled.
-        case lease(isLost: Bool)
-    }
-
     /// The body, while its lease is kept alive; it is cancelled when the lease is lost, which is told as well.
     private func kept<Result: Sendable>(
         _ term: Term, _ body: @escaping @Sendable () async throws -> Result
@@ -59,22 +53,16 @@ extension Lock {
             do { return (.success(try await body()), false) } catch { return (.failure(error), false) }
         }
         let heartbeat = Heartbeats.shared.start(term, client, timeout: timeout, deadline: deadline)
-        let result = await withTaskGroup(of: Ended<Result>.self) { group in
+        let watch = TermWatch(term)
+        let result = await withTaskGroup(of: Swift.Result<Result, any Error>.self) { group in
             group.addTask {
-                do { return .body(.success(try await body())) } catch { return .body(.failure(error)) }
+                defer { watch.stop() }
+                do { return .success(try await body()) } catch { return .failure(error) }
             }
             // Apart from the heartbeat: a request that does not come back must not keep the body going.
-            group.addTask { .lease(isLost: await term.loss() != nil) }
-            var outcome: Swift.Result<Result, any Error>?
-            var isLost = false
-            while let ended = await group.next() {
-                switch ended {
-                case .body(let result): outcome = result
-                case .lease(let lost): isLost = lost && outcome == nil
-                }
-                group.cancelAll()
-            }
-            return (outcome ?? .failure(CancellationError()), isLost)
+            let isLost = await watch.loss() != nil
+            if isLost { group.cancelAll() }
+            return (await group.next() ?? .failure(CancellationError()), isLost)
         }
         await Heartbeats.shared.stop(heartbeat)
         return result

@@ -71,23 +71,30 @@ final class Term: Sendable {
     /// The lock was given back.
     func wasReleased() { end(.released) }
 
-    /// How the lease was lost, at once when it was; nil when it was released, or the waiting task is cancelled.
-    func loss() async -> Lease.Loss? {
-        let bell = Doorbell()
-        state.withLock { $0.bells.append(bell) }
-        defer { state.withLock { $0.bells.removeAll { $0 === bell } } }
-        while true {
-            let (end, deadline) = state.withLock { ($0.end, $0.deadline) }
-            switch end {
-            case .lost(let loss): return loss
-            case .released: return nil
-            case nil: break
-            }
-            if Task.isCancelled { return nil }
-            if let deadline, BootClock.now() >= deadline {
-                self.end(.lost(.expired))
-            } else {
-                await bell.wait(until: deadline ?? .distantFuture)
+    /// Rings the bell when the lease ends, or its end moves nearer.
+    func add(_ bell: Doorbell) { state.withLock { $0.bells.append(bell) } }
+
+    func remove(_ bell: Doorbell) { state.withLock { $0.bells.removeAll { $0 === bell } } }
+
+    /// How things stand for who waits for the end.
+    enum Standing {
+        case lost(Lease.Loss)
+        case released
+        /// Look again then, or when the bell rings.
+        case held(until: Instant)
+    }
+
+    func standing(at now: Instant) -> Standing {
+        let isOver = state.withLock { state in
+            guard state.end == nil, let deadline = state.deadline else { return false }
+            return now >= deadline
+        }
+        if isOver { end(.lost(.expired)) }
+        return state.withLock { state in
+            switch state.end {
+            case .lost(let loss): .lost(loss)
+            case .released: .released
+            case nil: .held(until: state.deadline ?? .distantFuture)
             }
         }
     }

@@ -54,12 +54,18 @@ public final class WaitingRoom: Sendable {
     ///
     /// - Throws: `CancellationError`.
     func turn(of place: Place, until deadline: Instant?) async throws -> Bool {
-        while true {
-            if lines.withLock({ $0[place.subject]?.places.first === place }) { return true }
+        while !isFirst(place) {
             if let deadline, BootClock.now() >= deadline { return false }
             await place.bell.wait(until: deadline ?? .distantFuture)
             try Task.checkCancellation()
         }
+        return true
+    }
+
+    // Not inlined, here and elsewhere in waits: what it uses would be kept in each waiting task's frame.
+    @inline(never)
+    private func isFirst(_ place: Place) -> Bool {
+        lines.withLock { $0[place.subject]?.places.first === place }
     }
 
     /// Tells the others in the line how it stands.

@@ -164,17 +164,28 @@ public final class ValkeyStore: Service {
     // MARK: Requests
 
     /// Sends commands that travel together, and returns their replies, or the first one alone if that is an error.
-    func send(_ commands: Commands, until deadline: NIODeadline) async -> Result<[Reply], LockError> {
-        await withCheckedContinuation { continuation in
+    func send(_ commands: [Command], until deadline: NIODeadline) async -> Result<[Reply], LockError> {
+        await withCheckedContinuation { submit(commands, deadline, $0) }
+    }
+
+    @inline(never)
+    private func submit(
+        _ commands: [Command], _ deadline: NIODeadline,
+        _ continuation: CheckedContinuation<Result<[Reply], LockError>, Never>
+    ) {
+        do throws(LockError) {
+            let formatted = try Commands(commands)
             if loop.inEventLoop {
-                submit(commands, deadline, continuation)
+                submitOnLoop(formatted, deadline, continuation)
             } else {
-                loop.execute { self.submit(commands, deadline, continuation) }
+                loop.execute { self.submitOnLoop(formatted, deadline, continuation) }
             }
+        } catch {
+            continuation.resume(returning: .failure(error))
         }
     }
 
-    private func submit(
+    private func submitOnLoop(
         _ commands: Commands, _ deadline: NIODeadline,
         _ continuation: CheckedContinuation<Result<[Reply], LockError>, Never>
     ) {

@@ -5,7 +5,9 @@
 public typealias Bytes = [UInt8]
 
 /// The names under which a store keeps one lock and its companions. All share one hash slot of a Valkey cluster.
-public struct LockKeys: Hashable, Sendable {
+///
+/// A class, because every request carries it, and nobody changes it.
+public final class LockKeys: Hashable, Sendable {
     /// The lock itself: its value is the holder's token. Also the channel on which a release is announced.
     public let lock: Bytes
     /// The largest fence that was granted.
@@ -44,4 +46,14 @@ public struct LockKeys: Hashable, Sendable {
         guard let close = name[open...].firstIndex(of: UInt8(ascii: "}")) else { return false }
         return close > open + 1
     }
+
+    /// Keys are the same when all their names are.
+    public static func == (left: LockKeys, right: LockKeys) -> Bool {
+        left === right
+            || left.lock == right.lock && left.fence == right.fence && left.epoch == right.epoch
+                && left.holder == right.holder && left.mark == right.mark
+    }
+
+    /// By the lock's own key.
+    public func hash(into hasher: inout Hasher) { hasher.combine(lock) }
 }

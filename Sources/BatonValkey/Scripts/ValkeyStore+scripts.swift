@@ -13,13 +13,21 @@ extension ValkeyStore {
         _ call: ScriptCall, on keys: LockKeys, timeout: Duration,
         _ read: (ScriptAnswer) throws(LockError) -> Value?
     ) async throws(LockError) -> Value {
+        let deadline = NIODeadline.now() + TimeAmount(timeout)
+        var outcome = await send([call.command], until: deadline)
+        if case .success(let replies) = outcome, case .error(let message) = replies[0] {
+            outcome = await sendAgain([call.command], unlessKnown: call.withText, after: message, deadline)
+        }
+        return try concluded(outcome, on: keys, read)
+    }
+
+    // Not inlined: its variables would be part of every waiting request's frame.
+    @inline(never)
+    private func concluded<Value>(
+        _ outcome: Result<[Reply], LockError>, on keys: LockKeys, _ read: (ScriptAnswer) throws(LockError) -> Value?
+    ) throws(LockError) -> Value {
         do throws(LockError) {
-            let deadline = NIODeadline.now() + TimeAmount(timeout)
-            var replies = try await send(Commands(call.command), until: deadline).get()
-            if case .error(let message) = replies[0] {
-                replies = try await sendAgain([call.command], unlessKnown: call.withText, after: message, deadline)
-            }
-            guard let answer = ScriptAnswer(replies[0]) else { throw nonsense() }
+            guard let answer = ScriptAnswer(try outcome.get()[0]) else { throw nonsense() }
             heard(serverTime: answer.serverTime)
             if answer.word == "blind" { throw infoRefused }
             guard let value = try read(answer) else { throw nonsense() }
@@ -31,28 +39,26 @@ extension ValkeyStore {
 
     /// Sends commands, again while the server says that it will pass.
     func exchange(_ commands: [Command], about keys: LockKeys, timeout: Duration) async throws(LockError) -> [Reply] {
-        do throws(LockError) {
-            let deadline = NIODeadline.now() + TimeAmount(timeout)
-            let replies = try await send(Commands(commands), until: deadline).get()
-            guard case .error(let message) = replies[0] else { return replies }
-            return try await sendAgain(commands, unlessKnown: nil, after: message, deadline)
-        } catch {
-            throw keys.error(error.code, error.message)
+        let deadline = NIODeadline.now() + TimeAmount(timeout)
+        var outcome = await send(commands, until: deadline)
+        if case .success(let replies) = outcome, case .error(let message) = replies[0] {
+            outcome = await sendAgain(commands, unlessKnown: nil, after: message, deadline)
         }
+        do { return try outcome.get() } catch { throw keys.error(error.code, error.message) }
     }
 
     /// After an error in answer to the first of the commands. Sending again is safe: an error reply is given for what
     /// was not applied.
     private func sendAgain(
         _ commands: [Command], unlessKnown fallback: Command?, after message: String, _ deadline: NIODeadline
-    ) async throws(LockError) -> [Reply] {
+    ) async -> Result<[Reply], LockError> {
         var (commands, fallback, message) = (commands, fallback, message)
         var backoff = Backoff(longest: .milliseconds(200))
         while true {
             let error = ServerError(message)
             switch error.kind {
             case .noScript:
-                guard let command = fallback else { throw error.lockError(peer: configuration.peer) }
+                guard let command = fallback else { return .failure(error.lockError(peer: configuration.peer)) }
                 commands = [command]
                 fallback = nil
             case .passing, .wrongServer:
@@ -60,12 +66,12 @@ extension ValkeyStore {
                 // Time for an answer must be left as well: one that comes too late would be an unknown outcome.
                 guard NIODeadline.now() + TimeAmount(pause * 2) < deadline, (try? await Task.sleep(for: pause)) != nil
                 else {
-                    throw error.lockError(peer: configuration.peer)
+                    return .failure(error.lockError(peer: configuration.peer))
                 }
-            case .notPermitted, .refused: throw error.lockError(peer: configuration.peer)
+            case .notPermitted, .refused: return .failure(error.lockError(peer: configuration.peer))
             }
-            let replies = try await send(Commands(commands), until: deadline).get()
-            guard case .error(let next) = replies[0] else { return replies }
+            let outcome = await send(commands, until: deadline)
+            guard case .success(let replies) = outcome, case .error(let next) = replies[0] else { return outcome }
             message = next
         }
     }

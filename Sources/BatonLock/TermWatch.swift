@@ -1,0 +1,38 @@
+// This source file is part of Baton.
+// SPDX-License-Identifier: Apache-2.0
+
+import BatonCore
+import BatonSystem
+import Synchronization
+
+/// One task's wait for the end of a term.
+final class TermWatch: Sendable {
+    private let term: Term
+    private let bell = Doorbell()
+    private let isStopped = Atomic(false)
+
+    init(_ term: Term) { self.term = term }
+
+    /// How the lease was lost, at once when it was; nil when the lock was released, the watch stopped, or the waiting
+    /// task cancelled.
+    func loss() async -> Lease.Loss? {
+        term.add(bell)
+        defer { term.remove(bell) }
+        while !isStopped.load(ordering: .acquiring) {
+            switch term.standing(at: BootClock.now()) {
+            case .lost(let loss): return loss
+            case .released: return nil
+            case .held(let until):
+                if Task.isCancelled { return nil }
+                await bell.wait(until: until)
+            }
+        }
+        return nil
+    }
+
+    /// Ends the wait.
+    func stop() {
+        isStopped.store(true, ordering: .releasing)
+        bell.ring()
+    }
+}
