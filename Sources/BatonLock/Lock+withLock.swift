@@ -54,17 +54,19 @@ extension Lock {
         }
         let heartbeat = Heartbeats.shared.start(term, client, timeout: timeout, deadline: deadline)
         let watch = TermWatch(term)
-        let result = await withTaskGroup(of: Swift.Result<Result, any Error>.self) { group in
+        let ended = await withTaskGroup(of: (Swift.Result<Result, any Error>, Bool).self) { group in
             group.addTask {
-                defer { watch.stop() }
-                do { return .success(try await body()) } catch { return .failure(error) }
+                let result: Swift.Result<Result, any Error>
+                do { result = .success(try await body()) } catch { result = .failure(error) }
+                let isLost = term.isLost(at: BootClock.now())
+                watch.stop()
+                return (result, isLost)
             }
             // Apart from the heartbeat: a request that does not come back must not keep the body going.
-            let isLost = await watch.loss() != nil
-            if isLost { group.cancelAll() }
-            return (await group.next() ?? .failure(CancellationError()), isLost)
+            if await watch.loss() != nil { group.cancelAll() }
+            return await group.next() ?? (.failure(CancellationError()), true)
         }
         await Heartbeats.shared.stop(heartbeat)
-        return result
+        return ended
     }
 }

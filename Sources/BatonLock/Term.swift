@@ -99,6 +99,11 @@ final class Term: Sendable {
         }
     }
 
+    /// Whether the lease was lost by then.
+    func isLost(at now: Instant) -> Bool {
+        if case .lost = standing(at: now) { true } else { false }
+    }
+
     private func end(_ end: End) {
         let bells = state.withLock { state in
             if state.end == nil { state.end = end }

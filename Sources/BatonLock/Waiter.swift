@@ -30,7 +30,8 @@ package final class Waiter: Sendable {
         _ answer: Stamped<AcquireReply>, at arrival: Instant, longestWait: Duration?
     ) -> WaitMachine.Decision {
         // Who was granted the lock does not wait; the system's generator costs a system call.
-        let jitter = if case .granted = answer.reply { 0 } else { Int.random(in: 0...20) }
+        // A lock that ran out is to be taken over within 20 ms.
+        let jitter = if case .granted = answer.reply { 0 } else { Int.random(in: 0...12) }
         return machine.withLock {
             $0.received(
                 answer.reply, serverTime: answer.serverTime, at: arrival, jitter: .milliseconds(jitter),

@@ -43,6 +43,9 @@ public final class WaitingRoom: Sendable {
         lines.withLock { !$0.isEmpty && $0[subject] != nil }
     }
 
+    /// How many tasks wait, in all lines together.
+    package var count: Int { lines.withLock { $0.values.reduce(0) { $0 + $1.places.count } } }
+
     /// Stands at the end of the line. To be left in any case.
     func enter(_ subject: Subject) -> Place {
         let place = Place(subject)

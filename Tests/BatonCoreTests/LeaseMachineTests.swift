@@ -29,6 +29,17 @@ struct LeaseMachineTests {
         #expect(lease.nextWake == at(10_001))
     }
 
+    @Test func aRenewalMayGoALittleEarlyWithOthers() {
+        var lease = LeaseMachine(timing: timing, sentAt: at(0))
+        #expect(lease.earliestWake == at(5000) - timing.earliness)
+        #expect(lease.handle(.woke, at: at(5000) - timing.earliness - .nanoseconds(1)) == [])
+        #expect(lease.handle(.woke, at: at(5000) - timing.earliness) == [.renew(within: .seconds(1))])
+        // Its end does not come early, and neither does the retry of a failed one.
+        #expect(lease.earliestWake == lease.deadline)
+        #expect(lease.handle(.failed(jitter: 0), at: at(5100)) == [])
+        #expect(lease.handle(.woke, at: at(5101)) == [])
+    }
+
     @Test func aFailedRenewalIsRetriedUntilTheDeadline() {
         var lease = LeaseMachine(timing: timing, sentAt: at(0))
         var now = at(5000)
