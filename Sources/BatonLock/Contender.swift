@@ -71,28 +71,38 @@ package final class Contender {
     }
 
     private func contest(until deadline: Instant?, bell: Doorbell?) async throws -> LockGrant? {
-        let mayWait = deadline.map { BootClock.now() < $0 } ?? true
-        // Who comes while others wait stands behind them.
-        if bell == nil, mayWait, client.store.waitingRoom.isWaited(for: subject) {
-            return try await inLine(until: deadline)
-        }
+        // What may hold the lock without knowing it cannot stand behind others: they would wait for it.
+        if bell == nil, !mayBeHeld, !isOver(deadline) { return try await inLine(until: deadline) }
         if let grant = try await ask() { return grant }
-        if let deadline, BootClock.now() >= deadline { return nil }
+        if isOver(deadline) { return nil }
         if let bell { return try await askAgain(until: deadline, bell: bell) }
-        // What may hold the lock without knowing it cannot wait for others: they would wait for it.
-        return mayBeHeld ? try await listening(until: deadline) : try await inLine(until: deadline)
+        return try await listening(until: deadline)
+    }
+
+    /// Behind those of this process who came before; the first, and only the first, asks.
+    private func inLine(until deadline: Instant?) async throws -> LockGrant? {
+        let place = client.store.waitingRoom.enter(subject)
+        defer { leave(place) }
+        let isFirst = try await client.store.waitingRoom.turn(of: place, until: deadline)
+        // Who hears nothing from the first in the time it has, asks for itself.
+        if !isFirst, learnNews() { return nil }
+        if let grant = try await ask() { return grant }
+        tellOthers(in: place)
+        return isOver(deadline) ? nil : try await listening(until: deadline, in: place)
     }
 
     private var subject: WaitingRoom.Subject { WaitingRoom.Subject(lock: client.keys.lock, sleep: sleep) }
 
-    private func inLine(until deadline: Instant?) async throws -> LockGrant? {
-        let room = client.store.waitingRoom
-        let place = room.enter(subject)
-        defer { room.leave(place) }
-        if try await room.turn(of: place, until: deadline) { return try await listening(until: deadline, in: place) }
-        // What the first of the line was told is true for all of it.
-        news = room.news(for: subject) ?? news
-        return nil
+    private func isOver(_ deadline: Instant?) -> Bool { deadline.map { BootClock.now() >= $0 } ?? false }
+
+    @inline(never)
+    private func leave(_ place: WaitingRoom.Place) { client.store.waitingRoom.leave(place) }
+
+    /// What the first of the line was told is true for all of it. False: it was told nothing yet.
+    @inline(never)
+    private func learnNews() -> Bool {
+        news = client.store.waitingRoom.news(for: subject)
+        return news != nil
     }
 
     private func listening(until deadline: Instant?, in place: WaitingRoom.Place? = nil) async throws -> LockGrant? {
@@ -115,8 +125,13 @@ package final class Contender {
                 await bell.wait(until: nextTry)
             }
             if let grant = try await ask() { return grant }
-            if let place, let news { client.store.waitingRoom.tell(news, to: place) }
+            if let place { tellOthers(in: place) }
         }
+    }
+
+    @inline(never)
+    private func tellOthers(in place: WaitingRoom.Place) {
+        if let news { client.store.waitingRoom.tell(news, to: place) }
     }
 
     // MARK: One request
@@ -134,7 +149,8 @@ package final class Contender {
         case .success(let grant?):
             // Nobody renews or remembers this one: an earlier request that is still on its way must not come after its
             // release, and lock everybody out for ever.
-            if !client.policy.expires, let voidAt { try? await BootClock.sleep(until: voidAt) }  // ended early: cancelled
+            // (Ended early: cancelled.)
+            if !client.policy.expires, let voidAt { try? await BootClock.sleep(until: voidAt) }
             return grant
         case .success(nil): return nil
         case .failure(let error):

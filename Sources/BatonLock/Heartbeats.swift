@@ -75,7 +75,13 @@ final class Heartbeats: Sendable {
         while true {
             let (due, next) = state.withLock { state -> ([Appointment], Instant?) in
                 var due: [Appointment] = []
-                while let first = state.diary.min, first.from <= now { due.append(state.diary.removeMin()) }
+                while let first = state.diary.min {
+                    let isVoid = !first.heartbeat.hasAppointment(at: first.at)
+                    // Nobody wakes up for one that is void: each renewal leaves one, for the end of the lease before it.
+                    guard isVoid || first.from <= now else { break }
+                    state.diary.removeMin()
+                    if !isVoid { due.append(first) }
+                }
                 let next = due.isEmpty ? state.diary.min?.at : now
                 state.wakesAt = next ?? .distantFuture
                 state.isRunning = next != nil

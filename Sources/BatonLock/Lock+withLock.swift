@@ -53,7 +53,7 @@ extension Lock {
             do { return (.success(try await body()), false) } catch { return (.failure(error), false) }
         }
         let heartbeat = Heartbeats.shared.start(term, client, timeout: timeout, deadline: deadline)
-        let watch = TermWatch(term)
+        let watch = TermWatch(term, looksAtClock: false)
         let ended = await withTaskGroup(of: (Swift.Result<Result, any Error>, Bool).self) { group in
             group.addTask {
                 let result: Swift.Result<Result, any Error>
@@ -62,7 +62,7 @@ extension Lock {
                 watch.stop()
                 return (result, isLost)
             }
-            // Apart from the heartbeat: a request that does not come back must not keep the body going.
+            // Apart from the renewals: one that does not come back must not keep the body going.
             if await watch.loss() != nil { group.cancelAll() }
             return await group.next() ?? (.failure(CancellationError()), true)
         }

@@ -112,7 +112,7 @@ package struct LockPolicy: Sendable, Equatable {
 }
 
 /// Why a contender is waiting.
-package enum Waiting: Equatable, Sendable {
+package indirect enum Waiting: Equatable, Sendable {
     case lock(WaitMachine.Reason, Sighting?)
     /// The store does not answer, or answers that it can't just now.
     case store(LockError)

@@ -63,10 +63,7 @@ final class Term: Sendable {
     }
 
     /// The lease is over before its time: whoever waits for the end is told.
-    func lose(_ loss: Lease.Loss) {
-        limit(to: BootClock.now())
-        end(.lost(loss))
-    }
+    func lose(_ loss: Lease.Loss) { end(.lost(loss)) }
 
     /// The lock was given back.
     func wasReleased() { end(.released) }
@@ -107,6 +104,8 @@ final class Term: Sendable {
     private func end(_ end: End) {
         let bells = state.withLock { state in
             if state.end == nil { state.end = end }
+            // In one step with the reason: whoever sees the time over says so.
+            if let deadline = state.deadline { state.deadline = min(deadline, BootClock.now()) }
             return state.bells
         }
         for bell in bells { bell.ring() }

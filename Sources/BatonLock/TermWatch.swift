@@ -8,10 +8,15 @@ import Synchronization
 /// One task's wait for the end of a term.
 final class TermWatch: Sendable {
     private let term: Term
+    private let looksAtClock: Bool
     private let bell = Doorbell()
     private let isStopped = Atomic(false)
 
-    init(_ term: Term) { self.term = term }
+    /// - Parameter looksAtClock: false: a heartbeat tells the term when its time is over.
+    init(_ term: Term, looksAtClock: Bool = true) {
+        self.term = term
+        self.looksAtClock = looksAtClock
+    }
 
     /// How the lease was lost, at once when it was; nil when the lock was released, the watch stopped, or the waiting
     /// task cancelled.
@@ -24,7 +29,7 @@ final class TermWatch: Sendable {
             case .released: return nil
             case .held(let until):
                 if Task.isCancelled { return nil }
-                await bell.wait(until: until)
+                await bell.wait(until: looksAtClock ? until : .distantFuture)
             }
         }
         return nil

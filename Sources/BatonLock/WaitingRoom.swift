@@ -38,12 +38,7 @@ public final class WaitingRoom: Sendable {
     /// An empty room.
     public init() {}
 
-    /// Whether there is a line already.
-    func isWaited(for subject: Subject) -> Bool {
-        lines.withLock { !$0.isEmpty && $0[subject] != nil }
-    }
-
-    /// How many tasks wait, in all lines together.
+    /// How many tasks stand in lines.
     package var count: Int { lines.withLock { $0.values.reduce(0) { $0 + $1.places.count } } }
 
     /// Stands at the end of the line. To be left in any case.
