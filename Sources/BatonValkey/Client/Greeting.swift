@@ -38,11 +38,8 @@ struct Greeting {
 
         let time = replies.popFirst()
         if case .error(let message) = time { throw ServerError(message).lockError(peer: peer) }
-        guard
-            let parts = time?.elements, parts.count == 2, let seconds = parts[0].number,
-            let microseconds = parts[1].number, (0..<1 << 40).contains(seconds), (0..<1_000_000).contains(microseconds)
-        else { throw Self.notAServer(peer) }
-        serverTime = seconds * 1_000_000 + microseconds
+        guard let now = time?.time else { throw Self.notAServer(peer) }
+        serverTime = now
 
         var fields: [Substring: Substring] = [:]
         var isInfoRefused = false

@@ -12,10 +12,16 @@ struct ScriptAnswer {
     let serverTime: Int64
     private let parts: [Reply]
 
+    /// What a server's clock may say, in microseconds: anything until the year 36812.
+    private static let times = Int64(0)..<(1 << 40) * 1_000_000
+    /// Fences and counts: what is beyond would overflow before long, or was made up.
+    private static let counts = 0...ScriptCall.largestFence
+
     init?(_ reply: Reply) {
-        guard let parts = reply.elements, parts.count >= 2, let word = parts[0].text, let time = parts[1].number else {
-            return nil
-        }
+        guard
+            let parts = reply.elements, parts.count >= 2, let word = parts[0].text, let time = parts[1].number,
+            Self.times.contains(time)
+        else { return nil }
         self.word = word
         self.parts = parts
         serverTime = time
@@ -32,7 +38,9 @@ struct ScriptAnswer {
     private func reply(to request: AcquireRequest) throws(LockError) -> AcquireReply? {
         switch word {
         case "granted":
-            guard let fence = self[0].number, let failures = self[1].number else { return nil }
+            guard let fence = self[0].number, let failures = self[1].number,
+                Self.counts.contains(fence), Self.counts.contains(failures)
+            else { return nil }
             return .granted(.init(fence: request.fence == nil ? nil : fence, failures: Int(failures)))
         case "held":
             guard let left = self[0].number else { return nil }
@@ -43,7 +51,9 @@ struct ScriptAnswer {
             guard let nonce = self[0].bytes, let wait = self[1].number else { return nil }
             return .unsettled(nonce: nonce, wait: .milliseconds(wait))
         case "marked":
-            return mark(0).map { .marked($0) }
+            guard self[0].text != nil else { return nil }
+            guard let mark = mark(0) else { throw LockError(.refused, "the lock has a mark of an unknown kind") }
+            return .marked(mark)
         case "late": return .late
         case "misfit":
             guard let theirs = self[0].number else { return nil }
@@ -62,7 +72,7 @@ struct ScriptAnswer {
     func renewReply() throws(LockError) -> Stamped<RenewReply>? {
         switch word {
         case "renewed":
-            guard let left = self[0].number else { return nil }
+            guard let left = self[0].number, left > 0 else { return nil }
             return Stamped(.renewed(timeToLive: .milliseconds(left)), serverTime: serverTime)
         case "lost": return Stamped(.lost, serverTime: serverTime)
         case "unsettled": return Stamped(.unsettled, serverTime: serverTime)
@@ -96,7 +106,7 @@ struct ScriptAnswer {
         guard let kind = self[first].text.flatMap(Mark.Kind.init(rawValue:)) else { return nil }
         return Mark(
             kind: kind, remaining: self[first + 1].number.map { .microseconds($0) },
-            failures: Int(self[first + 2].number ?? 0), by: self[first + 3].text ?? "")
+            failures: Int(Self.believed(self[first + 2].number)), by: self[first + 3].text ?? "")
     }
 
     /// What a waiter learns; the lease's length is the second part of the owner record.
@@ -105,6 +115,12 @@ struct ScriptAnswer {
         let timeout = parts.flatMap { $0.count == 3 ? Int64(String(decoding: $0[1], as: UTF8.self)) : nil }
         return Sighting(
             timeToLive: ttl < 0 ? nil : .milliseconds(ttl), owner: owner, timeout: timeout.map { .milliseconds($0) },
-            fence: fence ?? 0)
+            fence: believed(fence))
+    }
+
+    /// A fence or count that anybody may have written; 0 when it is none.
+    private static func believed(_ number: Int64?) -> Int64 {
+        guard let number, counts.contains(number) else { return 0 }
+        return number
     }
 }

@@ -117,7 +117,7 @@ struct ScriptCall: Sendable {
 
 extension ScriptCall {
     /// Lua's numbers are exact up to here.
-    private static let largestFence: Int64 = 1 << 53
+    static let largestFence: Int64 = 1 << 53
     /// The longest TTL, in milliseconds, that a server is asked for: 34 years.
     private static let longest: Int64 = 1 << 40
 

@@ -25,6 +25,15 @@ enum Reply: Equatable, Sendable {
         return text.flatMap { Int64($0) }
     }
 
+    /// The answer to TIME, in microseconds; nil for anything else.
+    var time: Int64? {
+        guard
+            let parts = elements, parts.count == 2, let seconds = parts[0].number, let microseconds = parts[1].number,
+            (0..<1 << 40).contains(seconds), (0..<1_000_000).contains(microseconds)
+        else { return nil }
+        return seconds * 1_000_000 + microseconds
+    }
+
     /// The elements of an array; nil for anything else.
     var elements: [Reply]? {
         guard case .array(let elements) = self else { return nil }
