@@ -32,7 +32,7 @@ extension ValkeyStore {
         public var database = 0
         /// How long connecting may take, greeting included.
         public var connectTimeout = Duration.seconds(2)
-        /// How long a silent server is trusted to be alive; also the wait for a subscription.
+        /// How long a silent server is trusted to be alive.
         public var requestTimeout = Duration.seconds(1)
         /// The longest pause between two attempts to connect.
         public var maxReconnectDelay = Duration.seconds(1)

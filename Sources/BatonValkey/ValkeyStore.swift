@@ -58,7 +58,9 @@ public final class ValkeyStore: Service {
         let reason = LockError(.unreachable, "not connected to \(configuration.peer) yet (is run() running?)")
         link = .makeBoxSendingValue(CommandLink(loop: loop, reason: reason), eventLoop: loop)
         announcements = .makeBoxSendingValue(
-            Announcements(loop: loop, logger: logger, wanted: wanted), eventLoop: loop)
+            Announcements(
+                loop: loop, patience: TimeAmount(configuration.requestTimeout), logger: logger, wanted: wanted),
+            eventLoop: loop)
     }
 
     /// A store on the server of a URL (see ``Configuration/init(url:)``).
@@ -216,10 +218,9 @@ public final class ValkeyStore: Service {
         of keys: LockKeys, _ body: (Doorbell) async throws -> Result
     ) async throws -> Result {
         let bell = Doorbell()
-        let patience = TimeAmount(configuration.requestTimeout)
         await withCheckedContinuation { ready in
             loop.execute { [announcements] in
-                announcements.value.listen(on: keys.lock, bell, patience: patience, ready: ready)
+                announcements.value.listen(on: keys.lock, bell, ready: ready)
             }
         }
         defer {

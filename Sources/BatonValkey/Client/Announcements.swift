@@ -25,28 +25,37 @@ final class Announcements {
     private var subscriptions: [[UInt8]: Subscription] = [:]
     /// Confirmations still to come on this connection: more than one after a quick unsubscribe and subscribe.
     private var pending: [[UInt8]: Int] = [:]
+    /// What was asked on this connection and is not answered, in order: the channel, or nil for an unsubscription.
+    private var unanswered = CircularBuffer<[UInt8]?>()
+    /// How much was asked on this connection.
+    private var asked = 0
     private let loop: any EventLoop
     private let logger: Logger
     private let wanted: AsyncStream<Void>.Continuation
+    private let patience: TimeAmount
 
-    /// `wanted` is told when somebody listens: a connection is needed from the first time on.
-    init(loop: any EventLoop, logger: Logger, wanted: AsyncStream<Void>.Continuation) {
+    /// How long a listener is kept waiting for the confirmation of its subscription. One that comes later rings the bell,
+    /// so the wait saves the listener a question to the server, and is worth no more.
+    private static let longestWait = TimeAmount.milliseconds(50)
+
+    /// `wanted` is told when somebody listens: a connection is needed from the first time on. A server that leaves a
+    /// subscription unanswered for `patience` is taken to be gone.
+    init(loop: any EventLoop, patience: TimeAmount, logger: Logger, wanted: AsyncStream<Void>.Continuation) {
         self.loop = loop
+        self.patience = patience
         self.logger = logger
         self.wanted = wanted
     }
 
-    /// Rings `bell` at each announcement on `channel`; `ready` is resumed when that is in force, or after `patience`.
-    func listen(
-        on channel: [UInt8], _ bell: Doorbell, patience: TimeAmount, ready: CheckedContinuation<Void, Never>
-    ) {
+    /// Rings `bell` at each announcement on `channel`; `ready` is resumed when that is in force, or will not be soon.
+    func listen(on channel: [UInt8], _ bell: Doorbell, ready: CheckedContinuation<Void, Never>) {
         let id = ObjectIdentifier(bell)
         let isFirst = subscriptions[channel] == nil
         subscriptions[channel, default: Subscription()].bells[id] = bell
         if case .down = state { return ready.resume() }
         if subscriptions[channel]?.isConfirmed == true { return ready.resume() }
         subscriptions[channel]?.unready[id] = ready
-        loop.assumeIsolated().scheduleTask(in: patience) { self.becameReady(id, on: channel) }
+        loop.assumeIsolated().scheduleTask(in: Self.longestWait) { self.becameReady(id, on: channel) }
         if isFirst { subscribe(to: [channel]) }
         wanted.yield()
     }
@@ -58,7 +67,7 @@ final class Announcements {
         subscriptions[channel]?.bells[id] = nil
         guard let subscription = subscriptions[channel], subscription.bells.isEmpty else { return }
         subscriptions[channel] = nil
-        send("UNSUBSCRIBE", [channel])
+        ask([("UNSUBSCRIBE", channel)])
     }
 
     /// A connection is ready.
@@ -74,6 +83,8 @@ final class Announcements {
     func down() {
         state = .down
         pending = [:]
+        unanswered = []
+        asked = 0
         for channel in subscriptions.keys {
             subscriptions[channel]?.isConfirmed = false
             allReady(on: channel)
@@ -81,17 +92,23 @@ final class Announcements {
     }
 
     private func subscribe(to channels: [[UInt8]]) {
-        guard case .up = state, !channels.isEmpty else { return }
+        guard case .up(let handler) = state, !channels.isEmpty else { return }
         for channel in channels { pending[channel, default: 0] += 1 }
-        send("SUBSCRIBE", channels)
+        ask(channels.map { ("SUBSCRIBE", $0) })
+        let last = asked
+        loop.assumeIsolated().scheduleTask(in: patience) {
+            guard case .up(let present) = self.state, present === handler else { return }
+            if self.asked - self.unanswered.count < last { handler.closeUnanswered() }
+        }
     }
 
-    private func send(_ command: String, _ channels: [[UInt8]]) {
+    /// One command for each channel: each has one answer, be it an error.
+    private func ask(_ commands: [(name: String, channel: [UInt8])]) {
         guard case .up(let handler) = state else { return }
+        asked += commands.count
+        unanswered.append(contentsOf: commands.map { $0.name == "SUBSCRIBE" ? $0.channel : nil })
         do throws(LockError) {
-            var words = Command([UInt8](command.utf8))
-            for channel in channels { words.append(channel) }
-            handler.sendUnanswered(try Commands(words))
+            handler.sendUnanswered(try Commands(commands.map { Command([UInt8]($0.name.utf8), $0.channel) }))
         } catch {
             handler.close(because: error)
         }
@@ -102,22 +119,29 @@ final class Announcements {
             logger.warning(
                 "the store refuses a subscription, so releases are noticed late",
                 metadata: ["reason": "\(printable(message))"])
-            for channel in subscriptions.keys { allReady(on: channel) }
+            if let channel = answeredChannel() { allReady(on: channel) }
             return
         }
         guard let parts = reply.elements, parts.count >= 3, let channel = parts[1].bytes else { return }
         switch parts[0].text {
         case "message": ring(channel)
         case "subscribe":
-            pending[channel, default: 1] -= 1
-            if pending[channel] != 0 { return }
-            pending[channel] = nil
+            guard answeredChannel() == channel, pending[channel] == nil else { return }
             subscriptions[channel]?.isConfirmed = true
             // What was announced before this moment is lost: let them look for themselves.
             ring(channel)
             allReady(on: channel)
+        case "unsubscribe": _ = answeredChannel()
         default: break
         }
+    }
+
+    /// Takes note of an answer. The channel, if it was to a subscription.
+    private func answeredChannel() -> [UInt8]? {
+        guard let channel = unanswered.popFirst() ?? nil else { return nil }
+        let left = pending[channel, default: 1] - 1
+        pending[channel] = left == 0 ? nil : left
+        return channel
     }
 
     private func ring(_ channel: [UInt8]) {

@@ -72,6 +72,9 @@ final class ReplyHandler: ChannelInboundHandler {
         context?.close(promise: nil)
     }
 
+    /// Ends the connection because something was not answered for longer than the peer is trusted to be alive.
+    func closeUnanswered() { close(because: LockError(.unreachable, "\(peer) does not answer")) }
+
     private func failLate() {
         guard let loop = context?.eventLoop else { return }
         let now = loop.now
@@ -91,7 +94,7 @@ final class ReplyHandler: ChannelInboundHandler {
         transmission.finish(.failure(LockError(.unknownOutcome, "\(peer) did not answer in time")))
         loop.assumeIsolated().scheduleTask(deadline: written + patience) {
             guard let oldest = self.inFlight.first, let since = oldest.written, since <= written else { return }
-            self.close(because: LockError(.unreachable, "\(self.peer) does not answer"))
+            self.closeUnanswered()
         }
     }
 
