@@ -46,11 +46,7 @@ struct WireMoment: Sendable {
     static let waiting = [
         WireMoment(
             name: "while it waits", prepare: { cell, _ in try cell.hold("other") },
-            comes: { cell in
-                try await eventually("it is subscribed") {
-                    try cell.server.ask("PUBSUB", "NUMSUB", cell.lock).elements?.last == .integer(1)
-                }
-            }, isIdle: true),
+            comes: { try await $0.subscribed() }, isIdle: true),
         subscribing("while the subscription is connected", "CLIENT", .replyHeld),
         subscribing("while the subscription does not connect", "CLIENT", .replyLost, goesOn: false),
         subscribing("while the subscription is on its way", "SUBSCRIBE", .requestHeld),

@@ -53,20 +53,25 @@ struct WireCell: Sendable {
         }
     }
 
-    /// Runs `body` beside a proxy and a store that are gone when this returns. The store is connected.
+    /// Runs `body` beside a proxy and a store that are gone when this returns.
+    ///
+    /// The store is connected, unless its greeting is what meets a fault.
     static func with(
         _ title: String, _ server: TestServer, number: Int,
-        _ change: (inout ValkeyStore.Configuration) -> Void = { _ in }, isConnected: Bool = true,
+        _ change: (inout ValkeyStore.Configuration) -> Void = { _ in }, greeting: (WireStep, WireCase)? = nil,
         _ body: (WireCell) async throws -> Void
     ) async throws {
         try await withFaultProxy(server) { proxy in
             var configuration = proxy.configuration
             configuration.requestTimeout = .milliseconds(100)
             change(&configuration)
+            if let (step, column) = greeting {
+                column.isLasting ? proxy.strikeAlways(step, column.fault) : proxy.strike(step, column.fault)
+            }
             try await withValkeyStore(configuration) { store in
                 let cell = WireCell(
                     title: title, server: server, proxy: proxy, store: store, lock: "lock\(number)")
-                if isConnected { try await cell.comesBack() }
+                if greeting == nil { try await cell.comesBack() }
                 try await body(cell)
             }
         }
@@ -88,7 +93,7 @@ struct WireCell: Sendable {
 
     /// Runs the cells of a row, some at a time. A cell that throws is an issue that names it.
     static func each<Column: Sendable>(
-        _ columns: [Column], atOnce: Int = 24, _ body: @escaping @Sendable (Int, Column) async throws -> Void,
+        _ columns: [Column], atOnce: Int = 64, _ body: @escaping @Sendable (Int, Column) async throws -> Void,
         title: @escaping @Sendable (Column) -> String
     ) async {
         await withTaskGroup(of: Void.self) { group in
