@@ -23,8 +23,11 @@ public struct Lease: Sendable {
     /// are switched off.
     public var fence: Int64? { term.fence }
 
-    /// Until when this process may act as the holder, counted from before the request was sent, less a margin for
-    /// clocks that tick differently (1 % of the timeout and 2 ms). Nil for a lock without a timeout.
+    /// Until when this process may act as the holder: the timeout, counted from before the request was sent, less a
+    /// margin for clocks that tick differently (1 % of the timeout and 2 ms). Nil for a lock without a timeout.
+    ///
+    /// It moves with each renewal and extension, and comes nearer when the lease is lost. On a clock that counts
+    /// suspend.
     public var validUntil: ContinuousClock.Instant? {
         term.deadline.map { ContinuousClock.now + ($0 - BootClock.now()) }
     }

@@ -6,24 +6,31 @@ import BatonSystem
 import Synchronization
 
 extension Lock {
-    /// How long an `acquire` waits, where it differs from the lock's own settings.
+    /// How long an `acquire` waits, where it differs from the lock's own settings. The seed's `blocking` and
+    /// `blocking_timeout` of a call.
     public enum Wait: Sendable, Equatable {
-        /// Try once.
+        /// Try once. The seed's `blocking=False`.
         case no
         /// Until granted. (The seed cannot say this per call.)
         case forever
-        /// At most so long; zero or less: try once.
+        /// At most so long; zero or less: try once. The seed's `blocking_timeout`; it may give up by `sleep` earlier,
+        /// here all of the time is used.
         case atMost(Duration)
     }
 
-    /// Acquires the lock. True once it is ours; false when the time is up first. The seed's `acquire`.
+    /// Acquires the lock. The seed's `acquire`.
+    ///
+    /// Tasks of one process that wait for one lock of one store stand in a line: first come, first served. Among
+    /// processes there is no order.
     ///
     /// - Parameters:
     ///   - wait: whether, and for how long, to wait; nil: as the lock was made. The seed's `blocking` and
     ///     `blocking_timeout`.
     ///   - sleep: the longest pause between two attempts of this call, at least 1 ms; nil: as the lock was made.
-    ///   - token: the value to use, verbatim; nil: 128 random bits as 32 hexadecimal digits. With a token of your own a
-    ///     lost answer can't be told from somebody else's lock: such an acquire ends with `unknownOutcome`.
+    ///   - token: the value to use, verbatim, at least one byte; nil: 128 random bits as 32 hexadecimal digits. With a
+    ///     token of your own a lost answer can't be told from somebody else's lock: such an acquire ends with
+    ///     `unknownOutcome`.
+    /// - Returns: true once the lock is ours; false when the time is up first.
     /// - Throws: ``LockError``: `unreachable` or `unavailable` when the store was neither within the wait; its refusals;
     ///   `invalidArgument` for a lock with `tokenScope: .task` outside of a scope. `CancellationError`. No lock is left
     ///   behind, with one exception: after `unknownOutcome` the store may hold the lock for this call, which could not
@@ -34,7 +41,7 @@ extension Lock {
         try await granted(wait, sleep: sleep, token: token) != nil
     }
 
-    /// As ``acquire(_:sleep:token:)-(_,_,[UInt8]?)``, with the token's UTF-8.
+    /// Acquires the lock with a token of the caller's: ``acquire(_:sleep:token:)-(_,_,[UInt8]?)`` with its UTF-8.
     @discardableResult
     public func acquire(_ wait: Wait? = nil, sleep: Duration? = nil, token: String) async throws -> Bool {
         try await granted(wait, sleep: sleep, token: Bytes(token.utf8)) != nil
@@ -99,7 +106,7 @@ extension Lock {
     /// After an `acquire` that ended with `unknownOutcome` it gives back what that may have got.
     ///
     /// - Throws: ``LockError``: `notHeld` when nothing was acquired, `notOwned` when the lock is another's or nobody's
-    ///   by now. After any other error the token is kept, and `release` may be called again.
+    ///   by now: it is forgotten then. After any other error the token is kept, and `release` may be called again.
     public func release() async throws {
         if let holding, let term = holding.term { return try await release(term, of: holding) }
         guard holding != nil, let doubt = doubts.take() else {
@@ -129,11 +136,13 @@ extension Lock {
     /// The next renewal, by `withLock` or ``reacquire()``, sets it back to the lock's timeout.
     ///
     /// - Parameters:
-    ///   - additional: how much; negative: the TTL becomes shorter.
+    ///   - additional: how much, to the millisecond; negative: the TTL becomes shorter.
     ///   - replaceTTL: whether `additional` takes the place of what is left; default false.
     /// - Returns: always true; a lock that is gone is an error.
-    /// - Throws: ``LockError``: `notHeld`, `noTimeout`, `notOwned`; `invalidArgument` for a TTL that would not be
-    ///   positive, before anything is sent; the store's own.
+    /// - Throws: ``LockError``, in this order: `notHeld`; `noTimeout`; `invalidArgument` for a TTL that would be below
+    ///   1 ms, or for more than `maxLockTimeout` at once under the guard: nothing is sent then; `notOwned`; the store's
+    ///   own, and `unavailable` when it lost a guarded lock's data and can't tell. After an error of the store the
+    ///   lease counts as what is shorter: what it was, or what was asked for.
     @discardableResult
     public func extend(_ additional: Duration, replaceTTL: Bool = false) async throws -> Bool {
         guard let term else { throw LockError(.notHeld, lock: name, "cannot extend a lock that is not held") }
@@ -153,8 +162,10 @@ extension Lock {
 
     /// Sets a held lock's TTL back to the whole timeout: the heartbeat. The seed's `reacquire`.
     ///
+    /// Under ``withLock(_:sleep:_:)`` this happens by itself.
+    ///
     /// - Returns: always true; a lock that is gone is an error.
-    /// - Throws: as ``extend(_:replaceTTL:)``.
+    /// - Throws: ``LockError``: `notHeld`; `noTimeout`; `notOwned`; the store's own, as for ``extend(_:replaceTTL:)``.
     @discardableResult
     public func reacquire() async throws -> Bool {
         guard term != nil else { throw LockError(.notHeld, lock: name, "cannot reacquire a lock that is not held") }
@@ -191,7 +202,7 @@ extension Lock {
         }
     }
 
-    /// Whether anybody holds the lock. The seed's `locked`.
+    /// Whether anybody holds the lock, says the store. The seed's `locked`.
     ///
     /// - Throws: ``LockError`` of the store's.
     public func locked() async throws -> Bool {

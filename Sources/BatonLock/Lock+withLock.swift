@@ -8,7 +8,11 @@ import Synchronization
 extension Lock {
     /// Runs `body` in a scope of its own: a token acquired inside is seen by its child tasks, and by nobody else.
     ///
-    /// Only of use with `tokenScope: .task`.
+    /// Only of use with `tokenScope: .task`. What is acquired is not released at its end. The seed's
+    /// `thread_local=True` has a thread for a scope.
+    ///
+    /// - Parameter body: what runs in the scope.
+    /// - Throws: what `body` throws.
     public func scoped<Result: Sendable>(_ body: () async throws -> Result) async rethrows -> Result {
         guard tokenScope == .task else { return try await body() }
         var scopes = Lock.scopes
@@ -19,13 +23,17 @@ extension Lock {
     /// Acquires the lock, runs `body`, and releases it. The seed's `with lock:`, with the heartbeat that the seed lacks.
     ///
     /// A lock with a timeout is renewed every third of it while the body runs. If the lease is lost the body's task is
-    /// cancelled: it should end at once. The body has ended, and so has the renewal, before the lock is released.
+    /// cancelled: it should end at once. The body has ended, and so has the renewal, before the lock is released. To
+    /// release it in the body would leave the rest of the body without a lock, and end with `notOwned`.
     ///
     /// - Parameters:
     ///   - wait: whether, and for how long, to wait; nil: as the lock was made.
     ///   - sleep: the longest pause between two attempts, at least 1 ms; nil: as the lock was made.
-    /// - Throws: the body's error, whatever the release says; ``LockError`` with `notAcquired` when the lock could not
-    ///   be had in time; `notOwned` when the body ended well but the lease had been lost.
+    ///   - body: what needs the lock. It gets the lease, which stays up to date.
+    /// - Returns: what `body` returns.
+    /// - Throws: the body's error, whatever the release says. ``LockError`` with `notAcquired` when the time was up
+    ///   first, or another error of ``acquire(_:sleep:token:)-(_,_,[UInt8]?)``: then the body did not run. When the
+    ///   body ended well: `notOwned` if the lease had been lost, the store's error if the release failed.
     public func withLock<Result: Sendable>(
         _ wait: Wait? = nil, sleep: Duration? = nil, _ body: @escaping @Sendable (Lease) async throws -> Result
     ) async throws -> Result {

@@ -10,23 +10,56 @@ public import BatonCore
 ///
 /// **What every store guarantees.** A request is applied as a whole or not at all. An error with code
 /// ``LockError/Code/unknownOutcome`` means that it may have been applied, or may be applied later, up to its `notAfter`.
-/// Any other error means that it was not and will not be.
+/// Any other error means that it was not and will not be. Every request returns or throws within its `timeout`, and a
+/// little for the way.
 ///
 /// **What none does.** It does not know whether a holder is alive, and cannot stop one.
+///
+/// How to make one: <doc:WritingAStore>. The seed's counterpart is its client.
 public protocol LockStore: Sendable {
     /// One attempt to be granted a lock. Never waits for the lock.
+    ///
+    /// - Parameters:
+    ///   - request: who asks for which lock, for how long, and what else counts.
+    ///   - timeout: how long an answer is waited for.
+    /// - Returns: the store's answer; that somebody else holds the lock is one.
+    /// - Throws: ``LockError`` when there is no answer, or not one of these.
     func acquire(_ request: AcquireRequest, timeout: Duration) async throws(LockError) -> Stamped<AcquireReply>
 
     /// Sets the TTL of a held lock again, extends it, puts it back, or swaps its token.
+    ///
+    /// - Parameters:
+    ///   - request: whose lock, and what its TTL becomes.
+    ///   - timeout: how long an answer is waited for.
+    /// - Returns: the store's answer; that the lock is not ours any more is one.
+    /// - Throws: ``LockError`` when there is no answer; `refused` when nothing would be left of the TTL.
     func renew(_ request: RenewRequest, timeout: Duration) async throws(LockError) -> Stamped<RenewReply>
 
-    /// Gives a lock back and announces it. True when it was ours.
+    /// Gives a lock back and announces it.
+    ///
+    /// - Parameters:
+    ///   - request: whose lock.
+    ///   - timeout: how long an answer is waited for.
+    /// - Returns: whether it was ours. That it is another's or nobody's is not an error.
+    /// - Throws: ``LockError`` when there is no answer.
     func release(_ request: ReleaseRequest, timeout: Duration) async throws(LockError) -> Bool
 
     /// Looks at a lock without touching it.
+    ///
+    /// - Parameters:
+    ///   - keys: which lock.
+    ///   - timeout: how long an answer is waited for.
+    /// - Returns: what is there; a lock that nobody holds is not an error.
+    /// - Throws: ``LockError`` when there is no answer.
     func look(at keys: LockKeys, timeout: Duration) async throws(LockError) -> LockView
 
-    /// Sets or clears (nil) the mark beside a lock, and announces it.
+    /// Sets or clears (nil) the mark beside a lock, and announces it. For the daemon: ``Lock`` sets and heeds none.
+    ///
+    /// - Parameters:
+    ///   - mark: what replaces the mark that is there; nil: nothing.
+    ///   - keys: which lock.
+    ///   - timeout: how long an answer is waited for.
+    /// - Throws: ``LockError`` when there is no answer.
     func setMark(_ mark: Mark?, on keys: LockKeys, timeout: Duration) async throws(LockError)
 
     /// Where this process's tasks wait for this store's locks: one, made with the store.
@@ -38,7 +71,7 @@ public protocol LockStore: Sendable {
     var executor: (any TaskExecutor)? { get }
 
     /// The server's time now, in microseconds, not later than it really is: the last time seen plus what has passed
-    /// since it arrived. Nil before the first reply.
+    /// since it arrived. Nil before the first reply. Asks nobody.
     func serverTime() -> Int64?
 
     /// Runs `body` while release announcements (and changes of the mark) of this lock ring the bell.
@@ -46,6 +79,11 @@ public protocol LockStore: Sendable {
     /// The bell is connected before `body` starts, and rings once by itself after every reconnect, so a waiter that
     /// tries again at each ring misses nothing that happened since. When the store cannot be reached the body runs all
     /// the same: an announcement is a short cut, never the only way on.
+    ///
+    /// - Parameters:
+    ///   - keys: which lock.
+    ///   - body: what listens. It has the bell for itself.
+    /// - Throws: what `body` throws, and nothing else.
     func withAnnouncements<Result: Sendable>(
         of keys: LockKeys, _ body: (Doorbell) async throws -> Result
     ) async throws -> Result
@@ -60,7 +98,7 @@ extension LockStore {
 public struct Stamped<Reply: Sendable & Equatable>: Sendable, Equatable {
     /// What the store answered.
     public var reply: Reply
-    /// The server's time in microseconds.
+    /// The server's time in microseconds, on whatever clock it counts TTLs.
     public var serverTime: Int64
 
     /// A stamped reply.

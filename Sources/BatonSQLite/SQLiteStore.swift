@@ -17,7 +17,8 @@ import Dispatch
 /// stopped (SIGSTOP) in the middle of a transaction keeps all others waiting until it goes on or ends; they time out,
 /// and are granted nothing. Deleting only the `-wal` file of a database in use is beyond it.
 public final class SQLiteStore: LockStore {
-    /// The longest lease that this node's settings allow; what its guarded requests present (rule S4).
+    /// The longest lease that this node's settings allow, as `init` was told; for those who make guarded requests (rule
+    /// S4). The store itself goes by what each request says.
     public let maxLockTimeout: Duration
     /// Where this process's tasks wait for this store's locks.
     public let waitingRoom = WaitingRoom()
@@ -27,6 +28,10 @@ public final class SQLiteStore: LockStore {
     /// A store in the file at `path`, which is opened, and created with mode 0600, by the first request.
     ///
     /// The folder is not created.
+    ///
+    /// - Parameters:
+    ///   - path: of the database; `-wal`, `-shm` and `.announce` are put beside it.
+    ///   - maxLockTimeout: what ``maxLockTimeout`` says.
     public convenience init(path: String, maxLockTimeout: Duration) {
         self.init(path: path, maxLockTimeout: maxLockTimeout, surroundings: .machine)
     }
@@ -48,6 +53,14 @@ public final class SQLiteStore: LockStore {
     }
 
     /// One attempt, in one transaction, on the disk before the yes.
+    ///
+    /// - Parameters:
+    ///   - request: who asks for which lock, and for how long: 1 ms to 30 years, to the microsecond.
+    ///   - timeout: how long it may take, with the wait for other processes that use the file.
+    /// - Returns: the answer; that somebody else holds the lock is one.
+    /// - Throws: `LockError`: `unreachable` when there was no turn in time or the file cannot be opened,
+    ///   `unknownOutcome` when the disk fails or hangs, `refused` and `notPermitted` for a file that is damaged,
+    ///   foreign, or not ours to write, `invalidArgument` before anything is done, `closed` after ``close()``.
     public func acquire(
         _ request: AcquireRequest, timeout: Duration
     ) async throws(LockError) -> Stamped<AcquireReply> {
@@ -67,6 +80,9 @@ public final class SQLiteStore: LockStore {
     }
 
     /// Renews, extends, puts back, or swaps the token, if nobody was granted the lock since.
+    ///
+    /// - Throws: `LockError` as ``acquire(_:timeout:)``; `refused` when nothing would be left, or more than
+    ///   `maxLockTimeout` under the guard. That the lock is not ours any more is not an error.
     public func renew(_ request: RenewRequest, timeout: Duration) async throws(LockError) -> Stamped<RenewReply> {
         if let successor = request.successor { try check(token: successor.token, of: request.keys) }
         if case .reset(let lease) = request.change { try check(lease, of: request.keys) }
@@ -76,7 +92,9 @@ public final class SQLiteStore: LockStore {
         }
     }
 
-    /// Deletes the row, and rings the waiters of every process.
+    /// Deletes the row, and rings the waiters of every process. True when it was ours.
+    ///
+    /// - Throws: `LockError` as ``acquire(_:timeout:)``. That it is another's or nobody's is not an error.
     public func release(_ request: ReleaseRequest, timeout: Duration) async throws(LockError) -> Bool {
         try await file.transact(
             about: request.keys, timeout: timeout, durability: request.mark == nil ? .normal : .full
@@ -86,6 +104,8 @@ public final class SQLiteStore: LockStore {
     }
 
     /// Shows a lock as of one instant; waits for no writer.
+    ///
+    /// - Throws: `LockError` as ``acquire(_:timeout:)``. A lock that nobody holds is not an error.
     public func look(at keys: LockKeys, timeout: Duration) async throws(LockError) -> LockView {
         try await file.transact(about: keys, timeout: timeout, durability: .readOnly) {
             try $0.look(at: keys)
@@ -93,6 +113,8 @@ public final class SQLiteStore: LockStore {
     }
 
     /// Sets or clears the mark, and rings the waiters of every process.
+    ///
+    /// - Throws: `LockError` as ``acquire(_:timeout:)``.
     public func setMark(_ mark: Mark?, on keys: LockKeys, timeout: Duration) async throws(LockError) {
         try await file.transact(about: keys, timeout: timeout, durability: .full) {
             try $0.setMark(mark, on: keys)
@@ -100,12 +122,14 @@ public final class SQLiteStore: LockStore {
         }
     }
 
-    /// This machine's `CLOCK_BOOTTIME`; never nil.
+    /// This machine's `CLOCK_BOOTTIME`, in microseconds; never nil.
     public func serverTime() -> Int64? {
         file.serverTime()
     }
 
     /// Runs `body` while changes made by any process of this machine ring the bell.
+    ///
+    /// - Throws: what `body` throws, and nothing else.
     public func withAnnouncements<Result: Sendable>(
         of keys: LockKeys, _ body: (Doorbell) async throws -> Result
     ) async throws -> Result {

@@ -5,7 +5,7 @@ package import BatonCore
 public import BatonLock
 
 extension ValkeyStore {
-    /// How a server is reached.
+    /// How a server is reached. The seed has it as arguments of its client's constructor.
     public struct Configuration: Sendable {
         /// Where the server listens.
         public enum Address: Sendable, Equatable {
@@ -17,34 +17,42 @@ extension ValkeyStore {
 
         /// Where the server listens.
         public var address: Address
-        /// Whether to speak TLS. The certificate and the host name in it are verified.
+        /// Whether to speak TLS; default false. The certificate and the host name in it are verified, always. Over a
+        /// Unix socket it means nothing. The client's `ssl`.
         public var tls = false
-        /// A PEM file of certificate authorities, instead of the system's.
+        /// The path of a PEM file of certificate authorities, instead of the system's; nil, the default: the system's.
+        /// One that cannot be used fails every request with `invalidArgument`. The client's `ssl_ca_certs`.
         public var caFile: String?
-        /// The ACL user; nil: the default user.
+        /// The ACL user; nil, the default: the server's default user. It is sent only with a password. The client's
+        /// `username`.
         public var username: String?
-        /// The password; nil: none is sent. It is in no description, log line, or error.
+        /// The password; nil, the default: none is sent. It is in no description, log line, or error. The client's
+        /// `password`.
         public var password: String? {
             get { secret?.value }
             set { secret = newValue.map { Secret($0) } }
         }
-        /// The database number.
+        /// The database number, from 0, the default. The client's `db`.
         public var database = 0
-        /// How long connecting may take, greeting included.
+        /// How long connecting may take, greeting included; default 2 s. The client's `socket_connect_timeout`.
         public var connectTimeout = Duration.seconds(2)
-        /// How long a silent server is trusted to be alive.
+        /// How long a server that owes an answer, also to a subscription, is trusted to be alive; default 1 s. A request has
+        /// a timeout of its own. The client's `socket_timeout`.
         public var requestTimeout = Duration.seconds(1)
-        /// The longest pause between two attempts to connect.
+        /// The longest pause between two attempts to connect; default 1 s. Pauses begin short, double, and are
+        /// shortened at random by up to half.
         public var maxReconnectDelay = Duration.seconds(1)
 
         private var secret: Secret?
 
-        /// A server at `address`, everything else at its default.
+        /// A server at `address`, everything else at its default: no TLS, no user, database 0. Nothing is checked here.
         public init(address: Address) { self.address = address }
 
         /// The server of a URL: `valkey://`, `valkeys://` (TLS), `redis://`, `rediss://` or `unix://PATH`.
         ///
-        /// `valkey://[USER[:PASSWORD]@]HOST[:PORT][/DATABASE]`; `unix://PATH[?db=DATABASE]`.
+        /// `valkey://[USER[:PASSWORD]@]HOST[:PORT][/DATABASE]`; `unix://PATH[?db=DATABASE]`. The port is 6379 unless it
+        /// is said, the database 0. User, password, host and path may be percent-encoded. What a URL cannot say
+        /// (`caFile`, the timeouts) is set afterwards.
         ///
         /// - Throws: `LockError` with code `invalidArgument`, which does not quote the URL.
         public init(url: String) throws(LockError) { self = try ValkeyURL(url).configuration }

@@ -6,6 +6,14 @@ public import BatonLock
 
 extension ValkeyStore: LockStore {
     /// One attempt to be granted a lock. A plain request is the seed's `SET NX`, and leaves nothing but the lock.
+    ///
+    /// - Parameters:
+    ///   - request: who asks for which lock, and for how long: whole milliseconds, rounded up, at most 34 years.
+    ///   - timeout: how long an answer is waited for, connecting included.
+    /// - Returns: the server's answer; that somebody else holds the lock is one.
+    /// - Throws: `LockError`: `unreachable` without a connection in time, `unknownOutcome` without an answer in time,
+    ///   `unavailable`, `refused`, `notPermitted` when the server says so, `protocolViolation` when it is none,
+    ///   `invalidArgument` before anything is sent for what no server can do, `closed` after the end of `run()`.
     public func acquire(_ request: AcquireRequest, timeout: Duration) async throws(LockError) -> Stamped<AcquireReply> {
         if request.isPlain { return try await acquirePlainly(request, timeout: timeout) }
         return try await run(ScriptCall.acquire(request), on: request.keys, timeout: timeout) {
@@ -43,6 +51,14 @@ extension ValkeyStore: LockStore {
     }
 
     /// Sets the TTL of a held lock again, extends it, puts it back, or swaps its token.
+    ///
+    /// - Parameters:
+    ///   - request: whose lock, and what its TTL becomes. What is added counts in whole milliseconds, rounded toward
+    ///     zero.
+    ///   - timeout: how long an answer is waited for, connecting included.
+    /// - Returns: the server's answer; that the lock is not ours any more is one.
+    /// - Throws: `LockError` as ``acquire(_:timeout:)``; `refused` when nothing would be left, or more than
+    ///   `maxLockTimeout` under the guard.
     public func renew(_ request: RenewRequest, timeout: Duration) async throws(LockError) -> Stamped<RenewReply> {
         try await run(ScriptCall.renew(request), on: request.keys, timeout: timeout) {
             answer throws(LockError) in try answer.renewReply()
@@ -52,16 +68,23 @@ extension ValkeyStore: LockStore {
     /// Gives a lock back and announces it. True when it was ours.
     ///
     /// An operator's `down` mark that was set meanwhile is not replaced by `request.mark`.
+    ///
+    /// - Throws: `LockError` as ``acquire(_:timeout:)``. That it is another's or nobody's is not an error.
     public func release(_ request: ReleaseRequest, timeout: Duration) async throws(LockError) -> Bool {
         try await run(.release(request), on: request.keys, timeout: timeout) { $0.wasReleased() }
     }
 
     /// Looks at a lock without touching it.
+    ///
+    /// - Throws: `LockError` as ``acquire(_:timeout:)``; `unavailable` from a replica, which may be behind. A lock that
+    ///   nobody holds is not an error.
     public func look(at keys: LockKeys, timeout: Duration) async throws(LockError) -> LockView {
         try await run(.look(at: keys), on: keys, timeout: timeout) { $0.view() }
     }
 
     /// Sets or clears (nil) the mark beside a lock, and announces it.
+    ///
+    /// - Throws: `LockError` as ``acquire(_:timeout:)``.
     public func setMark(_ mark: Mark?, on keys: LockKeys, timeout: Duration) async throws(LockError) {
         try await run(.set(mark, on: keys), on: keys, timeout: timeout) { $0.wasMarked() }
     }

@@ -10,7 +10,7 @@ import NIOPosix
 public import ServiceLifecycle
 import Synchronization
 
-/// Locks in a Valkey (or Redis) server.
+/// Locks in a Valkey (or Redis) server. The seed's counterpart is its client, `valkey.Valkey`.
 ///
 /// It is a service: nothing is sent before `run()` is called, and requests wait for a connection no longer than their
 /// timeout. One connection carries all requests, pipelined; a second one is made when somebody listens for
@@ -20,13 +20,15 @@ import Synchronization
 /// dropped. A server that leaves a request unanswered for `requestTimeout` is taken to be gone: the connection is closed
 /// and made again. Cancelling a task does not end its request early.
 ///
-/// **What it does not guarantee.** A server that fails over to a replica may forget a lock that it granted.
+/// **What it does not guarantee.** A server that fails over to a replica may forget a lock that it granted. Sentinel
+/// and Cluster are not spoken.
 public final class ValkeyStore: Service {
     /// How the server is reached. Describes itself without the password.
     public let configuration: Configuration
     /// Where this process's tasks wait for this store's locks.
     public let waitingRoom = WaitingRoom()
-    /// The thread that talks to the server.
+    /// The thread that talks to the server; never nil. A task that prefers it saves two changes of threads a request,
+    /// and must not block it.
     public let executor: (any TaskExecutor)?
 
     let loop: any EventLoop
@@ -44,7 +46,12 @@ public final class ValkeyStore: Service {
         var lastTime: (server: Int64, arrival: Instant)?
     }
 
-    /// A store on the server that `configuration` names.
+    /// A store on the server that `configuration` names. Nothing is sent before ``run()``.
+    ///
+    /// - Parameters:
+    ///   - configuration: which server, and how it is reached.
+    ///   - logger: told of connections made and lost, and what is wrong with the server's settings; the store's address
+    ///     is in its metadata as `store`.
     public init(_ configuration: Configuration, logger: Logger = Logger(label: "baton.valkey")) {
         self.configuration = configuration
         var logger = logger
@@ -63,8 +70,11 @@ public final class ValkeyStore: Service {
             eventLoop: loop)
     }
 
-    /// A store on the server of a URL (see ``Configuration/init(url:)``).
+    /// A store on the server of a URL. Nothing is sent before ``run()``. The seed's `valkey.from_url`.
     ///
+    /// - Parameters:
+    ///   - url: as ``Configuration/init(url:)`` takes it.
+    ///   - logger: as ``init(_:logger:)`` has it.
     /// - Throws: `LockError` with code `invalidArgument`, which does not quote the URL.
     public convenience init(url: String, logger: Logger = Logger(label: "baton.valkey")) throws(LockError) {
         self.init(try Configuration(url: url), logger: logger)
@@ -76,9 +86,12 @@ public final class ValkeyStore: Service {
     /// What an operator should know about the server, as of the last connect.
     package var warnings: [String] { condition.withLock { $0.warnings } }
 
-    /// Keeps the store connected. Returns when the task is cancelled, or at a graceful shutdown; the store is closed then.
+    /// Keeps the store connected. Returns when the task is cancelled, or at a graceful shutdown.
     ///
-    /// - Throws: `LockError` when it was called before. A server that cannot be reached is not an error.
+    /// The store is closed then, for good: whatever is asked of it fails with `closed`.
+    ///
+    /// - Throws: `LockError` with code `invalidArgument` when it was called before. A server that cannot be reached is
+    ///   not an error: it is tried again, with pauses of up to ``Configuration/maxReconnectDelay``.
     public func run() async throws {
         let isSecond = condition.withLock { condition in
             defer { condition.isRunning = true }
@@ -207,13 +220,22 @@ public final class ValkeyStore: Service {
         condition.withLock { $0.lastTime = (serverTime, arrival) }
     }
 
-    /// The server's time now, in microseconds, not later than it really is; nil before the first reply.
+    /// The server's time now, in microseconds since 1970 by its own clock, not later than it really is; nil before the
+    /// first reply. Asks nobody.
     public func serverTime() -> Int64? {
         guard let last = condition.withLock({ $0.lastTime }) else { return nil }
         return last.server + (BootClock.now() - last.arrival).nanoseconds / 1000
     }
 
     /// Runs `body` while announcements of this lock ring the bell.
+    ///
+    /// The first listener makes the store's second connection. It is waited for as long as
+    /// ``Configuration/requestTimeout``; after that the body starts without it, and the bell rings when it is there.
+    ///
+    /// - Parameters:
+    ///   - keys: which lock.
+    ///   - body: what listens.
+    /// - Throws: what `body` throws, and nothing else.
     public func withAnnouncements<Result: Sendable>(
         of keys: LockKeys, _ body: (Doorbell) async throws -> Result
     ) async throws -> Result {
@@ -230,18 +252,29 @@ public final class ValkeyStore: Service {
     }
 }
 
-/// Runs `body` with a connected store, and closes the store afterwards.
+/// Runs `body` with a store that is kept connected, and closes the store afterwards.
 ///
-/// - Throws: what `body` throws, or `LockError` with code `invalidArgument` for a URL that is none.
+/// - Parameters:
+///   - url: the server, as ``ValkeyStore/Configuration/init(url:)`` takes it.
+///   - logger: as ``ValkeyStore/init(_:logger:)`` has it.
+///   - body: what uses the store. It starts at once: requests wait for the connection.
+/// - Returns: what `body` returns.
+/// - Throws: what `body` throws, or `LockError` with code `invalidArgument` for a URL that is none. A server that
+///   cannot be reached is an error of the requests, not of this.
 public func withValkeyStore<Result: Sendable>(
     url: String, logger: Logger = Logger(label: "baton.valkey"), _ body: (ValkeyStore) async throws -> Result
 ) async throws -> Result {
     try await withValkeyStore(ValkeyStore.Configuration(url: url), logger: logger, body)
 }
 
-/// Runs `body` with a connected store, and closes the store afterwards.
+/// Runs `body` with a store that is kept connected, and closes the store afterwards.
 ///
-/// - Throws: what `body` throws.
+/// - Parameters:
+///   - configuration: which server, and how it is reached.
+///   - logger: as ``ValkeyStore/init(_:logger:)`` has it.
+///   - body: what uses the store. It starts at once: requests wait for the connection.
+/// - Returns: what `body` returns.
+/// - Throws: what `body` throws. A server that cannot be reached is an error of the requests, not of this.
 public func withValkeyStore<Result: Sendable>(
     _ configuration: ValkeyStore.Configuration, logger: Logger = Logger(label: "baton.valkey"),
     _ body: (ValkeyStore) async throws -> Result

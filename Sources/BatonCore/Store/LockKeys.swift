@@ -19,7 +19,8 @@ public final class LockKeys: Hashable, Sendable {
     /// A mark that keeps daemons from being granted the lock: held down, finished, cooling down.
     public let mark: Bytes
 
-    /// The keys of a lock used as a library: the lock's key is the name itself, as valkey-py has it.
+    /// The keys of a lock used as a library: the lock's key is the name itself, as valkey-py has it. Nothing is
+    /// checked.
     ///
     /// A name with a hash tag of its own (`{app}:report`) keeps it; otherwise the whole name becomes the companions' tag.
     public init(name: Bytes) {

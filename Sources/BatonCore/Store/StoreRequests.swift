@@ -1,7 +1,7 @@
 // This source file is part of Baton.
 // SPDX-License-Identifier: Apache-2.0
 
-/// One attempt to be granted a lock.
+/// One attempt to be granted a lock. The seed's `SET NX PX`.
 public struct AcquireRequest: Equatable, Sendable {
     /// The lock and its companions.
     public var keys: LockKeys
@@ -9,15 +9,16 @@ public struct AcquireRequest: Equatable, Sendable {
     public var token: Bytes
     /// True when the token is 128 random bits of ours: a key that already holds it is then a yes (rule S1).
     public var tokenIsFresh: Bool
-    /// The lease asked for; nil: the lock never expires (library only).
+    /// The lease asked for, at least 1 ms; nil: the lock never expires (library only).
     public var timeout: Duration?
-    /// The server's time, in microseconds, after which this request must not be applied any more (rule S2).
+    /// The server's time, in microseconds, after which this request must not be applied any more (rule S2); nil: it may
+    /// be applied whenever it arrives.
     public var notAfter: Int64?
     /// The guard (rules S3–S6), or nil when it is off.
     public var guarding: Guarding?
-    /// Whether a fence is wanted, and the largest one known to us (rule S7).
+    /// That a fence is wanted, and the largest one known to us (rule S7); nil: none is wanted.
     public var fence: FenceRequest?
-    /// What others are told about the holder; stored beside the lock.
+    /// What others are told about the holder; stored beside the lock. Nil: nothing.
     public var holder: Bytes?
     /// Whether marks (`held down`, `cooling down`) keep this lock from being granted. Daemons only.
     public var heedsMarks: Bool
@@ -39,16 +40,16 @@ public struct AcquireRequest: Equatable, Sendable {
         }
     }
 
-    /// A fence is `max(last + 1, server µs, floor + 1)`.
+    /// A fence is wanted: `max(last + 1, server µs, floor + 1)`.
     public struct FenceRequest: Equatable, Sendable {
-        /// The largest fence known to this client; 0 when none is.
+        /// The largest fence known to this client, up to 2⁵³; 0, the default, when none is.
         public var floor: Int64
 
         /// A fence above `floor`.
         public init(floor: Int64 = 0) { self.floor = floor }
     }
 
-    /// A plain request: no guard, no fence, no marks: what the seed sends.
+    /// A plain request: no guard, no fence, no marks, no limit in time: what the seed sends.
     public init(keys: LockKeys, token: Bytes, tokenIsFresh: Bool, timeout: Duration?) {
         self.keys = keys
         self.token = token
@@ -112,7 +113,8 @@ public struct Sighting: Equatable, Sendable {
     }
 }
 
-/// A change of a held lock's TTL, only if the token is still the holder's.
+/// A change of a held lock's TTL, only if the token is still the holder's. The seed's scripts for `extend` and
+/// `reacquire`.
 public struct RenewRequest: Equatable, Sendable {
     /// The lock and its companions.
     public var keys: LockKeys
@@ -120,7 +122,7 @@ public struct RenewRequest: Equatable, Sendable {
     public var token: Bytes
     /// What the TTL becomes.
     public var change: Change
-    /// The server's time, in microseconds, after which a vanished lock must not be put back.
+    /// The server's time, in microseconds, after which a vanished lock must not be put back; nil: it must not at all.
     public var notAfter: Int64?
     /// The guard, or nil when it is off. With it, a vanished lock of ours is put back (rules S5, S6).
     public var guarding: AcquireRequest.Guarding?
@@ -128,7 +130,7 @@ public struct RenewRequest: Equatable, Sendable {
     public var successor: Successor?
     /// The holder's fence, 0 when it has none: a store that remembers a smaller one learns it again (rule S7).
     public var fence: Int64
-    /// The holder record that is put back with a vanished lock.
+    /// The holder record that is put back with a vanished lock; nil: none.
     public var holder: Bytes?
 
     /// What the TTL becomes.
@@ -176,13 +178,14 @@ public enum RenewReply: Equatable, Sendable {
     case unsettled
 }
 
-/// Gives a lock back, only if the token is still the holder's, and announces it.
+/// Gives a lock back, only if the token is still the holder's, and announces it. The seed's script for `release`, which
+/// announces nothing.
 public struct ReleaseRequest: Equatable, Sendable {
     /// The lock and its companions.
     public var keys: LockKeys
     /// The holder's token.
     public var token: Bytes
-    /// A mark set in the same step, if the lock was ours.
+    /// A mark set in the same step, if the lock was ours; nil, the default: none.
     public var mark: Mark?
     /// Whether companions (owner and holder record) are cleared too.
     public var guarding: Bool
@@ -196,7 +199,7 @@ public struct ReleaseRequest: Equatable, Sendable {
     }
 }
 
-/// What a look at a lock shows; nothing is changed by it.
+/// What a look at a lock shows; nothing is changed by it. The seed's `GET` in `owned` and `locked`.
 public struct LockView: Equatable, Sendable {
     /// The token in the lock, or nil when nobody holds it.
     public var token: Bytes?
