@@ -155,7 +155,8 @@ final class ReplyHandler: ChannelInboundHandler {
     }
 
     func channelInactive(context: ChannelHandlerContext) {
-        fail(LockError(.unreachable, "\(peer) closed the connection"))
+        // A server that hangs up gives its reason as an answer to the first command: "max number of clients reached".
+        fail(inFlight.first?.refusal?.lockError(peer: peer) ?? LockError(.unreachable, "\(peer) closed the connection"))
         context.fireChannelInactive()
     }
 }

@@ -22,6 +22,8 @@ final class Transmission {
     var errors: [ServerError] {
         replies.compactMap { if case .error(let message) = $0 { ServerError(message) } else { nil } }
     }
+    /// The only reply so far, if that is an error.
+    var refusal: ServerError? { replies.count == 1 ? errors.first : nil }
     private var continuation: CheckedContinuation<Result<[Reply], LockError>, Never>?
 
     init(
