@@ -113,8 +113,3 @@ extension Int64 {
         return overflow ? (other < 0 ? .min : .max) : sum
     }
 }
-
-extension Duration {
-    /// Whole microseconds.
-    var microseconds: Int64 { nanoseconds / 1000 }
-}

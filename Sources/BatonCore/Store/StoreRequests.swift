@@ -18,7 +18,8 @@ public struct AcquireRequest: Equatable, Sendable {
     public var guarding: Guarding?
     /// That a fence is wanted, and the largest one known to us (rule S7); nil: none is wanted.
     public var fence: FenceRequest?
-    /// What others are told about the holder; stored beside the lock. Nil: nothing.
+    /// What others are told about the holder; stored beside the lock. Nil leaves the record of an earlier one there,
+    /// which its token tells from ours.
     public var holder: Bytes?
     /// Whether marks (`held down`, `cooling down`) keep this lock from being granted. Daemons only.
     public var heedsMarks: Bool
@@ -42,14 +43,22 @@ public struct AcquireRequest: Equatable, Sendable {
 
     /// A fence is wanted: `max(last + 1, server µs, floor + 1)`.
     public struct FenceRequest: Equatable, Sendable {
-        /// The largest fence known to this client, up to 2⁵³; 0, the default, when none is.
+        /// The largest fence there is: numbers in Lua are exact up to here. By the clock alone it is the year 2255.
+        package static let largest: Int64 = (1 << 53) - 1
+
+        /// The largest fence known to this client; 0 when none is.
         public var floor: Int64
 
         /// A fence above `floor`.
         public init(floor: Int64 = 0) { self.floor = floor }
     }
 
-    /// A plain request: no guard, no fence, no marks, no limit in time: what the seed sends.
+    /// Whether the seed's `SET NX` is all that is asked for: the lock's own key is then all that is touched, or seen.
+    package var isPlain: Bool {
+        guarding == nil && fence == nil && holder == nil && notAfter == nil && !heedsMarks && !tokenIsFresh
+    }
+
+    /// A plain request: no guard, no fence, no marks: what the seed sends.
     public init(keys: LockKeys, token: Bytes, tokenIsFresh: Bool, timeout: Duration?) {
         self.keys = keys
         self.token = token
@@ -82,7 +91,8 @@ public enum AcquireReply: Equatable, Sendable {
     public struct Grant: Equatable, Sendable {
         /// The fencing token; nil when none was asked for.
         public var fence: Int64?
-        /// Runs that failed in a row before this one, from the job's last cooling-down mark.
+        /// Runs that failed in a row before this one, from the job's last cooling-down mark. A repeated yes says so
+        /// again if the first one left a holder record.
         public var failures: Int
 
         /// A grant with its fence.
@@ -101,7 +111,7 @@ public struct Sighting: Equatable, Sendable {
     public var owner: Bytes?
     /// The lease length in the owner record.
     public var timeout: Duration?
-    /// The largest fence granted so far; 0 when none was.
+    /// The largest fence granted so far; 0 when none was, or when the request was plain.
     public var fence: Int64
 
     /// What was seen.

@@ -44,6 +44,9 @@ extension Duration {
         return overflow2 ? (seconds < 0 ? .min : .max) : sum
     }
 
+    /// Whole microseconds, rounded toward zero.
+    package var microseconds: Int64 { nanoseconds / 1000 }
+
     /// Whole milliseconds, rounded toward zero.
     public var milliseconds: Int64 { nanoseconds / 1_000_000 }
 }

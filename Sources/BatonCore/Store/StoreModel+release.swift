@@ -1,0 +1,69 @@
+// This source file is part of Baton.
+// SPDX-License-Identifier: Apache-2.0
+
+/// Releases, marks and looks, and what can happen to a store from outside.
+extension StoreModel {
+    /// What everyone who waits for a lock is told (rule S9): ask again.
+    package struct Announcement: Equatable, Sendable {
+        /// The lock's key.
+        package var lock: Bytes
+    }
+
+    /// Ours is a lock with our token or, under the guard, a vanished one that we never released. Nil: not ours, and
+    /// nobody is told.
+    package mutating func release(_ request: ReleaseRequest, at now: Int64) -> Announcement? {
+        let (keys, token) = (request.keys, request.token)
+        let lock = lock(keys, at: now)
+        let isOwner = request.guarding && owner(keys)?.token == token
+        if lock?.token == token { locks[keys.lock] = nil }
+        if request.guarding {
+            if isOwner || lock?.token == token { epochs[keys.epoch]?.owners[keys.lock] = nil }
+            if holders[keys.holder]?.token == token { holders[keys.holder] = nil }
+        }
+        guard lock?.token == token || (lock == nil && isOwner) else { return nil }
+        // What an operator said stays in force.
+        if let mark = request.mark, marks[keys.mark]?.mark.kind != .heldDown { return setMark(mark, on: keys, at: now) }
+        return Announcement(lock: keys.lock)
+    }
+
+    /// Sets the mark, or clears it.
+    @discardableResult
+    package mutating func setMark(_ mark: Mark?, on keys: LockKeys, at now: Int64) -> Announcement {
+        marks[keys.mark] = mark.map { mark in
+            MarkRecord(mark: mark, ends: mark.remaining.map { now + max(0, $0.microseconds) })
+        }
+        return Announcement(lock: keys.lock)
+    }
+
+    /// A lock and its companions, all of one instant.
+    package func look(at keys: LockKeys, at now: Int64) -> LockView {
+        let (lock, holder) = (lock(keys, at: now), holders[keys.holder])
+        return LockView(
+            token: lock?.token, timeToLive: lock?.ends.map { left(until: $0, at: now) }, holder: holder?.info,
+            holderToken: holder?.token, fence: fences[keys.fence] ?? 0, mark: standing(marks[keys.mark], at: now))
+    }
+
+    // MARK: What happens to a store
+
+    /// It was flushed, or came back without its data.
+    package mutating func forgetEverything() {
+        self = StoreModel(clock: clock, identity: identity)
+    }
+
+    /// The lock's own key went away without a release: evicted, or deleted by hand. Its companions stay.
+    package mutating func forgetLock(_ keys: LockKeys) {
+        locks[keys.lock] = nil
+    }
+
+    /// It came back with its data, or a copy of it was promoted: another identity.
+    package mutating func restart(as identity: Bytes) {
+        self.identity = identity
+    }
+
+    /// The machine of holders and store booted: whatever held a lock before does not run any more (rule N9).
+    package mutating func reboot(at now: Int64) {
+        locks = [:]
+        for key in epochs.keys { epochs[key]?.owners = [:] }
+        for (key, record) in marks where record.ends != nil { marks[key]?.ends = min(record.ends ?? now, now) }
+    }
+}
