@@ -25,11 +25,12 @@ extension ValkeyStore: LockStore {
     private func acquirePlainly(
         _ request: AcquireRequest, timeout: Duration
     ) async throws(LockError) -> Stamped<AcquireReply> {
+        try request.check()
         let key = request.keys.lock
         var set = Command(Array("SET".utf8), key, request.token, Array("NX".utf8))
-        if let ttl = try ScriptCall.timeToLive(request.timeout, request.keys) {
+        if let length = request.timeout {
             set.append("PX")
-            set.append(ttl)
+            set.append(ScriptCall.milliseconds(length))
         }
         let replies = try await exchange(
             [set, Command(Array("PTTL".utf8), key), Command(Array("TIME".utf8))], about: request.keys,
@@ -71,7 +72,7 @@ extension ValkeyStore: LockStore {
     ///
     /// - Throws: `LockError` as ``acquire(_:timeout:)``. That it is another's or nobody's is not an error.
     public func release(_ request: ReleaseRequest, timeout: Duration) async throws(LockError) -> Bool {
-        try await run(.release(request), on: request.keys, timeout: timeout) { $0.wasReleased() }
+        try await run(ScriptCall.release(request), on: request.keys, timeout: timeout) { $0.wasReleased() }
     }
 
     /// Looks at a lock without touching it.
@@ -87,12 +88,5 @@ extension ValkeyStore: LockStore {
     /// - Throws: `LockError` as ``acquire(_:timeout:)``.
     public func setMark(_ mark: Mark?, on keys: LockKeys, timeout: Duration) async throws(LockError) {
         try await run(.set(mark, on: keys), on: keys, timeout: timeout) { $0.wasMarked() }
-    }
-}
-
-extension AcquireRequest {
-    /// Whether the seed's `SET NX` is all that is asked for.
-    var isPlain: Bool {
-        guarding == nil && fence == nil && holder == nil && notAfter == nil && !heedsMarks && !tokenIsFresh
     }
 }

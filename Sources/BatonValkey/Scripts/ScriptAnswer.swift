@@ -15,7 +15,7 @@ struct ScriptAnswer {
     /// What a server's clock may say, in microseconds: anything until the year 36812.
     private static let times = Int64(0)..<(1 << 40) * 1_000_000
     /// Fences and counts: what is beyond would overflow before long, or was made up.
-    private static let counts = 0...ScriptCall.largestFence
+    private static let counts = 0...AcquireRequest.FenceRequest.largest
 
     init?(_ reply: Reply) {
         guard
@@ -51,10 +51,9 @@ struct ScriptAnswer {
             guard let nonce = self[0].bytes, let wait = self[1].number else { return nil }
             return .unsettled(nonce: nonce, wait: .milliseconds(wait))
         case "marked":
-            guard self[0].text != nil else { return nil }
-            guard let mark = mark(0) else { throw LockError(.refused, "the lock has a mark of an unknown kind") }
-            return .marked(mark)
+            return mark(0).map { .marked($0) }
         case "late": return .late
+        case "spent": throw LockError(.refused, "the fence is the largest number there is, and cannot grow")
         case "misfit":
             guard let theirs = self[0].number else { return nil }
             throw LockError(
@@ -101,11 +100,12 @@ struct ScriptAnswer {
 
     func wasMarked() -> Void? { word == "done" ? () : nil }
 
-    /// The mark whose four parts begin there; nil when there is none, or a kind that this version does not know.
+    /// The mark whose four parts begin there; nil when there is none.
     private func mark(_ first: Int) -> Mark? {
-        guard let kind = self[first].text.flatMap(Mark.Kind.init(rawValue:)) else { return nil }
+        guard let kind = self[first].text else { return nil }
         return Mark(
-            kind: kind, remaining: self[first + 1].number.map { .microseconds($0) },
+            // A kind that this version does not know holds the job down: nothing starts by a misunderstanding.
+            kind: Mark.Kind(rawValue: kind) ?? .heldDown, remaining: self[first + 1].number.map { .microseconds($0) },
             failures: Int(Self.believed(self[first + 2].number)), by: self[first + 3].text ?? "")
     }
 

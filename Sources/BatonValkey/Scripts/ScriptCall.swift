@@ -28,29 +28,20 @@ struct ScriptCall: Sendable {
     }
 
     static func acquire(_ request: AcquireRequest) throws(LockError) -> ScriptCall {
-        let keys = request.keys
-        let guarding = request.guarding
-        if let guarding {
-            guard let length = request.timeout, length <= guarding.maxLockTimeout else {
-                throw keys.error(.invalidArgument, "a guarded lock's timeout is at most max_lock_timeout")
-            }
-        }
-        let floor = request.fence?.floor ?? 0
-        guard (0...largestFence).contains(floor) else {
-            throw keys.error(.invalidArgument, "a fence's floor is from 0 to \(largestFence)")
-        }
+        try request.check()
+        let (keys, guarding) = (request.keys, request.guarding)
         var call = ScriptCall(.acquire, keys, withCompanions: true)
         call.command.append(request.token)
         call.command.append(request.tokenIsFresh)
-        call.command.append(try timeToLive(request.timeout, keys))
+        call.command.append(request.timeout.map { milliseconds($0) })
         call.command.append(request.notAfter)
         call.command.append(guarding != nil)
         call.command.append(guarding?.nonce ?? [])
         call.command.append(guarding?.claim ?? [])
-        call.command.append(guarding.map { roundedUp($0.maxLockTimeout) })
+        call.command.append(guarding.map { milliseconds($0.maxLockTimeout) })
         call.command.append(guarding == nil ? [] : Token.fresh())
         call.command.append(request.fence != nil)
-        call.command.append(floor)
+        call.command.append(request.fence?.floor ?? 0)
         call.command.append(request.holder != nil)
         call.command.append(request.holder ?? [])
         call.command.append(request.heedsMarks)
@@ -58,15 +49,13 @@ struct ScriptCall: Sendable {
     }
 
     static func renew(_ request: RenewRequest) throws(LockError) -> ScriptCall {
+        try request.check()
         let keys = request.keys
         let (isAdding, amount) =
             switch request.change {
-            case .reset(let length): (false, try timeToLive(length, keys) ?? 0)
-            case .add(let more): (true, more.milliseconds)
+            case .reset(let length): (false, milliseconds(length))
+            case .add(let more): (true, milliseconds(more))
             }
-        guard (0...largestFence).contains(request.fence), abs(amount) <= longest else {
-            throw keys.error(.invalidArgument, "a fence or a duration is out of range")
-        }
         let guarding = request.guarding
         let holder = request.successor?.holder ?? request.holder
         var call = ScriptCall(
@@ -76,7 +65,7 @@ struct ScriptCall: Sendable {
         call.command.append(amount)
         call.command.append(request.notAfter)
         call.command.append(guarding != nil)
-        call.command.append(guarding.map { roundedUp($0.maxLockTimeout) })
+        call.command.append(guarding.map { milliseconds($0.maxLockTimeout) })
         call.command.append(guarding == nil ? [] : Token.fresh())
         call.command.append(request.fence)
         call.command.append(request.successor?.token ?? [])
@@ -85,7 +74,8 @@ struct ScriptCall: Sendable {
         return call
     }
 
-    static func release(_ request: ReleaseRequest) -> ScriptCall {
+    static func release(_ request: ReleaseRequest) throws(LockError) -> ScriptCall {
+        try request.check()
         var call = ScriptCall(
             .release, request.keys, withCompanions: request.guarding || request.mark != nil)
         call.command.append(request.token)
@@ -113,25 +103,9 @@ struct ScriptCall: Sendable {
     }
 }
 
-// MARK: What numbers a server can take
-
 extension ScriptCall {
-    /// Lua's numbers are exact up to here.
-    static let largestFence: Int64 = 1 << 53
-    /// The longest TTL, in milliseconds, that a server is asked for: 34 years.
-    private static let longest: Int64 = 1 << 40
-
-    /// In milliseconds; nil: none.
-    static func timeToLive(_ duration: Duration?, _ keys: LockKeys) throws(LockError) -> Int64? {
-        guard let duration else { return nil }
-        guard duration >= .milliseconds(1), roundedUp(duration) <= longest else {
-            throw keys.error(.invalidArgument, "a lock's timeout is at least 1 ms, and not for ever")
-        }
-        return roundedUp(duration)
-    }
-
-    /// Milliseconds, never fewer than asked for: the server must not forget before the holder stops.
-    private static func roundedUp(_ duration: Duration) -> Int64 {
+    /// Never fewer than asked for: the server must not forget before the holder stops.
+    static func milliseconds(_ duration: Duration) -> Int64 {
         let nanoseconds = duration.nanoseconds
         return nanoseconds / 1_000_000 + (nanoseconds % 1_000_000 > 0 ? 1 : 0)
     }
