@@ -50,7 +50,8 @@ struct Script: Sendable {
         """
 
     /// The epoch record against the server's identity, both read in this very step. Returns a word when the identity
-    /// cannot be read; otherwise nil, the nonce ('' when the store is settled) and the recorded max_lock_timeout.
+    /// cannot be read; otherwise nil, the nonce ('' when the store is settled), the recorded max_lock_timeout, and what
+    /// writes the record if it has to be: a request that is refused changes nothing.
     private static let epoch = """
         local function epoch(random, max)
             local replication, server = redis.pcall('INFO', 'replication'), redis.pcall('INFO', 'server')
@@ -61,13 +62,14 @@ struct Script: Sendable {
             local identity = data .. ' ' .. process
             local record = redis.call('HMGET', KEYS[3], 'identity', 'nonce', 'max')
             local recorded = record[3] or max
-            if record[1] == identity and record[2] and record[3] then return nil, record[2], recorded end
-            redis.call('HSET', KEYS[3], 'identity', identity, 'nonce', random, 'max', recorded)
-            return nil, random, recorded
+            if record[1] == identity and record[2] and record[3] then return nil, record[2], recorded, function() end end
+            return nil, random, recorded, function()
+                redis.call('HSET', KEYS[3], 'identity', identity, 'nonce', random, 'max', recorded)
+            end
         end
         """
 
-    /// In this order: late, unsettled, ours already, marked, held, orphaned, granted.
+    /// In this order: late, refused, unsettled, ours already, marked, held, orphaned, granted.
     private static let acquireBody = """
         local token, fresh, ttl, notAfter, guard = ARGV[1], ARGV[2] == '1', ARGV[3], ARGV[4], ARGV[5] == '1'
         local presented, claim, max, random = ARGV[6], ARGV[7], ARGV[8], ARGV[9]
@@ -75,19 +77,23 @@ struct Script: Sendable {
         local heedsMarks = ARGV[14] == '1'
 
         if notAfter ~= '' and now > tonumber(notAfter) then return say('late') end
+        local value, last = redis.call('GET', KEYS[1]), redis.call('GET', KEYS[2])
+        local ours, fence = fresh and value == token, tonumber(last or '0') or 0
+        local nextFence = wantsFence and not (ours and fence > floor) and math.max(fence + 1, now, floor + 1)
+        -- 2^53: n + 1 may be n from here on.
+        if nextFence and nextFence >= 9007199254740992 then return say('spent') end
         if guard then
             local recorded = redis.call('HGET', KEYS[3], 'max')
             if recorded and recorded ~= max then return say('misfit', recorded) end
-            local word, nonce = epoch(random, max)
+            local word, nonce, _, remember = epoch(random, max)
             if word then return say(word) end
+            remember()
             if nonce ~= '' then
                 if presented ~= nonce then return say('unsettled', nonce, max) end
                 redis.call('HSET', KEYS[3], 'nonce', '')
             end
         end
 
-        local value = redis.call('GET', KEYS[1])
-        local ours = fresh and value == token
         local failures, marked = '0', false
         if heedsMarks and not ours then
             local mark = redis.call('HMGET', KEYS[5], 'kind', 'until', 'failures', 'by')
@@ -100,20 +106,21 @@ struct Script: Sendable {
             end
         end
 
-        local last = redis.call('GET', KEYS[2])
         local owner = guard and redis.call('HGET', KEYS[3], 'o:' .. KEYS[1])
         if value and not ours then return say('held', redis.call('PTTL', KEYS[1]), owner, last) end
         if not value and owner and ownerToken(owner) ~= token and owner ~= claim then
             return say('orphaned', owner, last)
         end
 
-        local fence = tonumber(last or '0') or 0
-        if wantsFence and not (ours and fence > floor) then
-            fence = math.max(fence + 1, now, floor + 1)
+        if nextFence then
+            fence = nextFence
             redis.call('SET', KEYS[2], digits(fence))
         end
+        if ours then
+            local record = redis.call('HMGET', KEYS[4], 'token', 'failures')
+            failures = record[1] == token and record[2] or '0'
+        end
         if withHolder then
-            if ours then failures = redis.call('HGET', KEYS[4], 'failures') or '0' end
             redis.call('DEL', KEYS[4])
             redis.call('HSET', KEYS[4], 'token', token, 'info', holder, 'failures', failures)
         end
@@ -135,28 +142,33 @@ struct Script: Sendable {
         local heir, withHolder, holder = ARGV[9] ~= '' and ARGV[9] or token, ARGV[10] == '1', ARGV[11]
 
         local value = redis.call('GET', KEYS[1])
-        local unsettled = false
+        local unsettled, remember = false, function() end
         if guard then
-            local word, nonce, recorded = epoch(random, max)
+            local word, nonce, recorded, write = epoch(random, max)
             if word then return say(word) end
-            unsettled, max = nonce ~= '', recorded
+            unsettled, max, remember = nonce ~= '', recorded, write
+        end
+        local function no(word)
+            remember()
+            return say(word)
         end
 
         local left
         if value == token or value == heir then
             left = redis.call('PTTL', KEYS[1])
-            if adds and left < 0 then return say('lost') end
+            if adds and left < 0 then return no('lost') end
         elseif not value and guard and notAfter ~= '' and now <= tonumber(notAfter) then
             local owner = ownerToken(redis.call('HGET', KEYS[3], 'o:' .. KEYS[1]))
-            if not unsettled and owner ~= token and owner ~= heir then return say('lost') end
+            if not unsettled and owner ~= token and owner ~= heir then return no('lost') end
             left = math.floor((tonumber(notAfter) - now) / 1000)
         else
-            return say(unsettled and 'unsettled' or 'lost')
+            return no(unsettled and 'unsettled' or 'lost')
         end
 
         local ttl = adds and left + amount or amount
         if ttl <= 0 then return say('nothing') end
         if guard and ttl > tonumber(max) then return say('excess', max) end
+        remember()
         ttl = digits(ttl)
         local last = fence ~= '0' and redis.call('GET', KEYS[2])
         local recorded = withHolder and redis.call('HGET', KEYS[4], 'token')
@@ -170,6 +182,8 @@ struct Script: Sendable {
         if guard then redis.call('HSET', KEYS[3], 'o:' .. KEYS[1], random .. ':' .. ttl .. ':' .. heir) end
         if fence ~= '0' and (tonumber(last or '0') or 0) < tonumber(fence) then redis.call('SET', KEYS[2], fence) end
         if withHolder and recorded ~= heir then
+            -- Of a run that goes on, the failures before it stay.
+            if recorded ~= token then redis.call('DEL', KEYS[4]) end
             redis.call('HSET', KEYS[4], 'token', heir, 'info', holder)
         end
         return {'renewed', digits(now), ttl}
@@ -186,7 +200,8 @@ struct Script: Sendable {
             if redis.call('HGET', KEYS[4], 'token') == token then redis.call('DEL', KEYS[4]) end
         end
         if value ~= token and (value or owner ~= token) then return say('foreign') end
-        if marks and redis.call('HGET', KEYS[5], 'kind') ~= 'down' then
+        local standing = marks and redis.call('HGET', KEYS[5], 'kind')
+        if marks and (not standing or standing == 'finished' or standing == 'cooling') then
             setMark(ARGV[4], ARGV[5], ARGV[6], ARGV[7])
         end
         announce()
