@@ -13,7 +13,7 @@ struct DatabaseOpening {
 
     /// "Bato" in ASCII, in the file's header: tells our databases from those of other programs.
     private static let applicationID = 0x4261_746F
-    private static let schemaVersion = 1
+    private static let schemaVersion = 2
 
     /// - Parameter limit: how long to wait while another process holds the file's lock, now and in later requests.
     func open(_ limit: TimeLimit) throws -> DatabaseFile.Connection {
@@ -35,6 +35,7 @@ struct DatabaseOpening {
             try useWriteAheadLog(database, limit)
             try database.inTransaction(.immediate) {
                 try createTables(database)
+                try bringUpToDate(database)
                 if identityIsSuspect { try StoreTransaction.unsettleAll(database) }
                 return .commit
             }
@@ -54,7 +55,7 @@ struct DatabaseOpening {
         if application != Self.applicationID {
             throw LockError(.refused, "\(path) is the SQLite database of another program, not Baton's")
         }
-        if version != Self.schemaVersion {
+        if version != Self.schemaVersion, version != 1 {
             throw LockError(
                 .refused, "\(path) has format \(version); this version of Baton knows format \(Self.schemaVersion)")
         }
@@ -80,11 +81,13 @@ struct DatabaseOpening {
         try database.execute(
             sql: """
                 CREATE TABLE lock (
-                    key BLOB PRIMARY KEY, token BLOB NOT NULL, owner BLOB NOT NULL, boot TEXT NOT NULL,
-                    expires INTEGER, timeout INTEGER, seq INTEGER NOT NULL, failures INTEGER NOT NULL
+                    key BLOB PRIMARY KEY, boot TEXT NOT NULL, token BLOB NOT NULL, expires INTEGER,
+                    owner BLOB NOT NULL, timeout INTEGER, seq INTEGER NOT NULL, lease_ends INTEGER
                 ) WITHOUT ROWID;
                 CREATE TABLE fence (key BLOB PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
-                CREATE TABLE holder (key BLOB PRIMARY KEY, token BLOB NOT NULL, record BLOB NOT NULL) WITHOUT ROWID;
+                CREATE TABLE holder (
+                    key BLOB PRIMARY KEY, token BLOB NOT NULL, record BLOB NOT NULL, failures INTEGER NOT NULL
+                ) WITHOUT ROWID;
                 CREATE TABLE mark (
                     key BLOB PRIMARY KEY, kind TEXT NOT NULL, until INTEGER, boot TEXT NOT NULL,
                     failures INTEGER NOT NULL, setter TEXT NOT NULL
@@ -95,6 +98,20 @@ struct DatabaseOpening {
                 CREATE TABLE change (key BLOB PRIMARY KEY, number INTEGER NOT NULL) WITHOUT ROWID;
                 CREATE UNIQUE INDEX change_number ON change (number);
                 PRAGMA application_id = \(Self.applicationID);
+                PRAGMA user_version = \(Self.schemaVersion);
+                """)
+    }
+    /// Format 1 had no end of a lease apart from the lock's, and kept the failures with the lock.
+    private func bringUpToDate(_ database: Database) throws {
+        guard try Int.fetchOne(database, sql: "PRAGMA user_version") == 1 else { return }
+        try database.execute(
+            sql: """
+                ALTER TABLE lock ADD COLUMN lease_ends INTEGER;
+                ALTER TABLE holder ADD COLUMN failures INTEGER NOT NULL DEFAULT 0;
+                UPDATE lock SET lease_ends = expires;
+                UPDATE holder SET failures = coalesce(
+                    (SELECT lock.failures FROM lock WHERE lock.token = holder.token), 0);
+                ALTER TABLE lock DROP COLUMN failures;
                 PRAGMA user_version = \(Self.schemaVersion);
                 """)
     }

@@ -7,53 +7,51 @@ import GRDB
 
 /// A lock and its owner record: one row, so that the one cannot be lost without the other.
 struct LockRow: Equatable {
-    /// The holder's token. Empty: somebody emptied it by hand.
-    var token: Bytes
-    /// The token that was granted and not released (rule S6).
-    var owner: Bytes
-    /// The boot whose clock `expires` is on.
+    /// The boot whose clock `expires` and `leaseEnds` are on.
     var boot: String
-    /// Boot-time microseconds; nil: never.
+    /// The holder's token. Empty: nobody holds the lock, but its owner did not release it.
+    var token: Bytes = []
+    /// When the lock runs out, in boot-time microseconds; nil: never.
     var expires: Int64?
-    /// The lease's length in microseconds; nil: it never expires.
+    /// The token that was granted the lock under the guard and did not release it (rule S6). Empty: none.
+    var owner: Bytes = []
+    /// The lease's length in microseconds.
     var timeout: Int64?
-    /// Grows with every grant, renewal, extension, adoption.
-    var seq: Int64
-    /// Runs that failed in a row before this grant: a repeated acquire is told so again.
-    var failures = 0
+    /// Changes with every grant, renewal, extension, adoption, and never comes back.
+    var seq: Int64 = 0
+    /// When the owner's lease is over.
+    var leaseEnds: Int64?
 
-    /// True from the moment at which others may be granted the lock. Holders have stopped before.
-    func isOver(at now: Int64) -> Bool {
-        guard let expires else { return false }
-        return now >= expires
+    /// Nil when the lock is free: from the moment at which it ran out. Holders have stopped before.
+    func holder(at now: Int64) -> Bytes? {
+        if let expires, now >= expires { return nil }
+        return token.isEmpty ? nil : token
+    }
+
+    /// Whether the owner may still be at work. Its lease is counted on this very clock: past its end it is over.
+    func isOwned(at now: Int64) -> Bool {
+        !owner.isEmpty && leaseEnds.map { now < $0 } ?? true
     }
 
     /// Token and number of the owner record: what a waiter compares, and claims with.
-    var record: Bytes { owner + Bytes(":\(seq)".utf8) }
-
-    func sighting(at now: Int64, fence: Int64, guarded: Bool) -> Sighting {
-        Sighting(
-            timeToLive: token.isEmpty ? nil : expires.map { .microseconds($0 - now) },
-            owner: guarded ? record : nil, timeout: timeout.map { .microseconds($0) }, fence: fence)
-    }
+    var record: Bytes? { owner.isEmpty ? nil : owner + Bytes(":\(seq)".utf8) }
 
     static func fetch(_ key: Bytes, in database: Database) throws -> LockRow? {
         let statement = try database.cachedStatement(
-            sql: "SELECT token, owner, boot, expires, timeout, seq, failures FROM lock WHERE key = ?")
+            sql: "SELECT boot, token, expires, owner, timeout, seq, lease_ends FROM lock WHERE key = ?")
         guard let row = try Row.fetchOne(statement, arguments: [Data(key)]) else { return nil }
         return LockRow(
-            token: Bytes(row[0] as Data? ?? Data()), owner: Bytes(row[1] as Data? ?? Data()),
-            boot: row[2] as String? ?? "", expires: row[3], timeout: row[4], seq: row[5] as Int64? ?? 0,
-            failures: row[6] as Int? ?? 0)
+            boot: row[0] as String? ?? "", token: Bytes(row[1] as Data? ?? Data()), expires: row[2],
+            owner: Bytes(row[3] as Data? ?? Data()), timeout: row[4], seq: row[5] as Int64? ?? 0, leaseEnds: row[6])
     }
 
     func write(_ key: Bytes, in database: Database) throws {
         try database.cachedStatement(
             sql: """
-                INSERT OR REPLACE INTO lock (key, token, owner, boot, expires, timeout, seq, failures)
+                INSERT OR REPLACE INTO lock (key, boot, token, expires, owner, timeout, seq, lease_ends)
                 VALUES (?, ?, ?, ?, ?, ?, ?, ?)
                 """
-        ).execute(arguments: [Data(key), Data(token), Data(owner), boot, expires, timeout, seq, failures])
+        ).execute(arguments: [Data(key), boot, Data(token), expires, Data(owner), timeout, seq, leaseEnds])
     }
 
     static func delete(_ key: Bytes, in database: Database) throws {

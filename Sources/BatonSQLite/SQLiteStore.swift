@@ -64,15 +64,7 @@ public final class SQLiteStore: LockStore {
     public func acquire(
         _ request: AcquireRequest, timeout: Duration
     ) async throws(LockError) -> Stamped<AcquireReply> {
-        try check(token: request.token, of: request.keys)
-        if let lease = request.timeout {
-            try check(lease, of: request.keys)
-            if let most = request.guarding?.maxLockTimeout, lease > most {
-                throw LockError(
-                    .invalidArgument, lock: request.keys.name,
-                    "a lease of \(lease) is longer than max_lock_timeout = \(most)")
-            }
-        }
+        try request.check()
         // Grants are few, and a fence must not be forgotten by a power loss: these are on the disk before the yes.
         return try await file.transact(about: request.keys, timeout: timeout, durability: .full) {
             Stamped(try $0.acquire(request), serverTime: $0.now)
@@ -84,8 +76,7 @@ public final class SQLiteStore: LockStore {
     /// - Throws: `LockError` as ``acquire(_:timeout:)``; `refused` when nothing would be left, or more than
     ///   `maxLockTimeout` under the guard. That the lock is not ours any more is not an error.
     public func renew(_ request: RenewRequest, timeout: Duration) async throws(LockError) -> Stamped<RenewReply> {
-        if let successor = request.successor { try check(token: successor.token, of: request.keys) }
-        if case .reset(let lease) = request.change { try check(lease, of: request.keys) }
+        try request.check()
         // A renewal that a power loss undoes is harmless: the boot id changes with it, and ends every lease.
         return try await file.transact(about: request.keys, timeout: timeout, durability: .normal) {
             Stamped(try $0.renew(request), serverTime: $0.now)
@@ -96,7 +87,8 @@ public final class SQLiteStore: LockStore {
     ///
     /// - Throws: `LockError` as ``acquire(_:timeout:)``. That it is another's or nobody's is not an error.
     public func release(_ request: ReleaseRequest, timeout: Duration) async throws(LockError) -> Bool {
-        try await file.transact(
+        try request.check()
+        return try await file.transact(
             about: request.keys, timeout: timeout, durability: request.mark == nil ? .normal : .full
         ) {
             try $0.release(request)
@@ -138,17 +130,6 @@ public final class SQLiteStore: LockStore {
         defer { announcements.remove(bell, for: keys.lock) }
         announcements.watch { [weak file] in file?.readAnnouncements() }
         return try await body(bell)
-    }
-
-    private func check(token: Bytes, of keys: LockKeys) throws(LockError) {
-        // An empty one in the database means that somebody emptied it.
-        if token.isEmpty { throw LockError(.invalidArgument, lock: keys.name, "a token must have at least one byte") }
-    }
-
-    private func check(_ lease: Duration, of keys: LockKeys) throws(LockError) {
-        if lease < .milliseconds(1) || lease > .seconds(1_000_000_000) {
-            throw LockError(.invalidArgument, lock: keys.name, "a lease of \(lease) cannot be: wanted 1 ms to 30 years")
-        }
     }
 }
 

@@ -5,56 +5,59 @@ import BatonCore
 import BatonLock
 
 extension StoreTransaction {
-    /// In this order: late, unsettled, ours already, marked, held, orphaned, granted.
+    /// In this order: late, refused, unsettled, ours already, marked, held, orphaned, granted.
     func acquire(_ request: AcquireRequest) throws -> AcquireReply {
-        if let notAfter = request.notAfter, now >= notAfter { return .late }
-        if let guarding = request.guarding,
-            let unsettled = try settle(request.keys, with: guarding, timeout: request.timeout)
-        {
+        if let notAfter = request.notAfter, now > notAfter { return .late }
+        let row = try lockRow(request.keys.lock)
+        let holder = row?.holder(at: now)
+        let isOurs = request.tokenIsFresh && holder == request.token
+        let fence = try request.fence.map { wanted in
+            let last = try lastFence(request.keys.fence)
+            return isOurs && last > wanted.floor ? last : try nextFence(after: max(last, wanted.floor))
+        }
+        if let guarding = request.guarding, let unsettled = try settle(request.keys, with: guarding) {
             return unsettled
         }
-        var row = try lockRow(request.keys.lock)
-        if let found = row, found.isOver(at: now) { row = nil }
-        if let row, request.tokenIsFresh, row.token == request.token { return .granted(try grantAgain(request, row)) }
-
+        if isOurs {
+            // The reply to the first grant was lost (rule S1): a full lease again, with the same fence.
+            let record = try holderRow(request.keys.holder)
+            let failures = record?.token == request.token ? record?.failures ?? 0 : 0
+            return .granted(try grant(request, fence, failures))
+        }
         let mark = request.heedsMarks ? try markRow(request.keys.mark) : nil
         if let standing = standing(mark) { return .marked(standing) }
-        if let row, let refusal = try refusal(of: request, by: row) { return refusal }
+        if let row, holder != nil {
+            return .held(try sighting(of: row, request, timeToLive: row.expires.map { .microseconds($0 - now) }))
+        }
+        if let guarding = request.guarding, let row, row.isOwned(at: now), row.owner != request.token,
+            row.record != guarding.claim
+        {
+            return .orphaned(try sighting(of: row, request, timeToLive: nil))
+        }
         // A mark whose time is over is used up by this grant.
         if mark != nil { try setMark(nil, on: request.keys) }
-        return .granted(try grant(request, failures: mark?.failures ?? 0))
+        return .granted(try grant(request, fence, mark?.failures ?? 0))
     }
 
-    /// Why a row that is not over keeps this request from being granted; nil when it does not.
-    private func refusal(of request: AcquireRequest, by row: LockRow) throws -> AcquireReply? {
-        let guarded = request.guarding != nil
-        let sighting = row.sighting(at: now, fence: try lastFence(request.keys.fence), guarded: guarded)
-        if !row.token.isEmpty { return .held(sighting) }
-        // Emptied by hand. Its owner never released it, and may be at work until its lease ends (rule S6).
-        let isClaimed = request.guarding?.claim == row.record || row.owner == request.token
-        return !guarded || isClaimed ? nil : .orphaned(sighting)
-    }
-
-    private func grant(_ request: AcquireRequest, failures: Int) throws -> AcquireReply.Grant {
-        let fence = try request.fence.map { try nextFence(request.keys.fence, floor: $0.floor) }
-        // An old row, over or of another boot, only lends its number.
-        let previous = try LockRow.fetch(request.keys.lock, in: database)
+    private func grant(_ request: AcquireRequest, _ fence: Int64?, _ failures: Int) throws -> AcquireReply.Grant {
+        let keys = request.keys
+        if let fence { try raiseFence(keys.fence, to: fence) }
         let timeout = request.timeout?.microseconds
-        try hold(request.keys.lock, by: request.token, timeout: timeout, failures: failures, after: previous)
-        try setHolder(request.holder, of: request.token, request.keys.holder)
+        try hold(keys.lock, by: request.token, timeout: timeout, guarded: request.guarding != nil)
+        if let record = request.holder {
+            try setHolder(HolderRow(token: request.token, record: record, failures: failures), keys.holder)
+        }
         return AcquireReply.Grant(fence: fence, failures: failures)
     }
 
-    /// The reply to the first grant was lost (rule S1): a full lease again, with the same fence.
-    private func grantAgain(_ request: AcquireRequest, _ row: LockRow) throws -> AcquireReply.Grant {
-        var fence: Int64?
-        if let wanted = request.fence {
-            let last = try lastFence(request.keys.fence)
-            fence = last > wanted.floor ? last : try nextFence(request.keys.fence, floor: wanted.floor)
-        }
-        let timeout = request.timeout?.microseconds
-        try hold(request.keys.lock, by: request.token, timeout: timeout, failures: row.failures, after: row)
-        try setHolder(request.holder, of: request.token, request.keys.holder)
-        return AcquireReply.Grant(fence: fence, failures: row.failures)
+    /// Of the owner a waiter learns only under the guard, and by a plain request nothing but the lock.
+    private func sighting(
+        of row: LockRow, _ request: AcquireRequest, timeToLive: Duration?
+    ) throws -> Sighting {
+        let isGuarded = request.guarding != nil && !row.owner.isEmpty
+        return Sighting(
+            timeToLive: timeToLive, owner: isGuarded ? row.record : nil,
+            timeout: isGuarded ? row.timeout.map { .microseconds($0) } : nil,
+            fence: request.isPlain ? 0 : try lastFence(request.keys.fence))
     }
 }

@@ -36,10 +36,7 @@ extension StoreTransaction {
     }
 
     /// What keeps a guarded acquire from being granted; nil when the file is settled, or is by this request.
-    func settle(_ keys: LockKeys, with guarding: AcquireRequest.Guarding, timeout: Duration?) throws -> AcquireReply? {
-        guard let timeout else {
-            throw LockError(.invalidArgument, "a lock that never expires cannot be guarded: give it a timeout")
-        }
+    func settle(_ keys: LockKeys, with guarding: AcquireRequest.Guarding) throws -> AcquireReply? {
         var epoch = try epoch(keys.epoch, guarding: guarding)
         if epoch.maxLockTimeout != guarding.maxLockTimeout.microseconds {
             throw LockError(
@@ -50,7 +47,6 @@ extension StoreTransaction {
                 every batond that uses the store and delete its file
                 """)
         }
-        try check(timeout, against: epoch)
         guard let nonce = epoch.nonce else { return nil }
         if guarding.nonce != nonce {
             return .unsettled(nonce: nonce, wait: .microseconds(epoch.maxLockTimeout))

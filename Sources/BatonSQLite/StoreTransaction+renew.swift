@@ -8,42 +8,42 @@ extension StoreTransaction {
     /// A token that is neither ours nor our successor's never renews.
     func renew(_ request: RenewRequest) throws -> RenewReply {
         let epoch = try request.guarding.map { try self.epoch(request.keys.epoch, guarding: $0) }
-        let row = try lockRow(request.keys.lock)
-        if let row, !row.isOver(at: now), isOurs(row.token, request) {
-            guard case .add(let more) = request.change else { return try extend(request, row, epoch) }
-            guard let expires = row.expires else { return .lost }
-            return try extend(request, row, epoch, to: (expires - now).addingOrMax(more.microseconds))
-        }
-        guard let epoch else { return .lost }
+        let isUnsettled = epoch?.nonce != nil
         // A refusal by a file that does not know its own past is not a "lost" (rule S5).
-        let refusal = epoch.nonce == nil ? RenewReply.lost : .unsettled
-        guard let notAfter = request.notAfter, now < notAfter else { return refusal }
-        // Nobody was granted the lock since: our own row is still there, or the file was replaced.
-        let isFree = row.map { ($0.isOver(at: now) || $0.token.isEmpty) && isOurs($0.owner, request) }
-        guard isFree ?? (epoch.nonce != nil) else { return refusal }
-        guard case .add(let more) = request.change else { return try extend(request, row, epoch) }
-        return try extend(request, row, epoch, to: (notAfter - now).addingOrMax(more.microseconds))
-    }
-
-    private func isOurs(_ token: Bytes, _ request: RenewRequest) -> Bool {
+        let refusal = isUnsettled ? RenewReply.unsettled : .lost
         // A repeated adoption whose reply was lost finds its own successor.
-        token == request.token || (request.successor != nil && token == request.successor?.token)
-    }
+        let heir = request.successor?.token ?? request.token
+        let row = try lockRow(request.keys.lock)
 
-    /// - Parameter sum: what is left and more, in microseconds; nil: the change says it.
-    private func extend(
-        _ request: RenewRequest, _ row: LockRow?, _ epoch: Epoch?, to sum: Int64? = nil
-    ) throws -> RenewReply {
-        var timeout = sum ?? 0
-        if sum == nil, case .reset(let whole) = request.change { timeout = whole.microseconds }
+        let remaining: Int64
+        if let row, let holder = row.holder(at: now) {
+            guard holder == request.token || holder == heir else { return refusal }
+            if row.expires == nil, case .add = request.change { return .lost }
+            remaining = (row.expires ?? now) - now
+        } else {
+            guard epoch != nil, let notAfter = request.notAfter, now <= notAfter else { return refusal }
+            // Nobody was granted the lock since: our own record is still there, or the file was replaced.
+            guard isUnsettled || row?.owner == request.token || row?.owner == heir else { return .lost }
+            remaining = notAfter - now
+        }
+
+        let timeout =
+            switch request.change {
+            case .reset(let whole): whole.microseconds
+            case .add(let more): remaining.addingOrMax(more.microseconds)
+            }
         if timeout <= 0 { throw LockError(.refused, "nothing would be left of the lease") }
         if let epoch { try check(.microseconds(timeout), against: epoch) }
 
-        let token = request.successor?.token ?? request.token
-        try hold(request.keys.lock, by: token, timeout: timeout, failures: row?.failures ?? 0, after: row)
+        try hold(request.keys.lock, by: heir, timeout: timeout, guarded: epoch != nil)
         if request.fence > 0 { try raiseFence(request.keys.fence, to: request.fence) }
         if let record = request.successor?.holder ?? request.holder {
-            try setHolder(record, of: token, request.keys.holder)
+            let last = try holderRow(request.keys.holder)
+            if last?.token != heir {
+                // Of a run that goes on, the failures before it stay.
+                let failures = last?.token == request.token ? last?.failures ?? 0 : 0
+                try setHolder(HolderRow(token: heir, record: record, failures: failures), request.keys.holder)
+            }
         }
         return .renewed(timeToLive: .microseconds(timeout))
     }

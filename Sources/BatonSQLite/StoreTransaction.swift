@@ -36,20 +36,22 @@ struct StoreTransaction {
         return row
     }
 
-    /// Makes `token` the holder from now on, and returns the row as it is now.
-    @discardableResult
-    func hold(
-        _ key: Bytes, by token: Bytes, timeout: Int64?, failures: Int, after previous: LockRow?
-    ) throws -> LockRow {
+    /// Makes `token` the holder from now on, and under the guard the owner as well.
+    func hold(_ key: Bytes, by token: Bytes, timeout: Int64?, guarded: Bool) throws {
         guard let bootID else {
             throw LockError(.refused, "the kernel does not name this boot: leases would outlive a reboot")
         }
-        // Every change has a new number (rule S6), and a new token starts where the last one ended.
-        let row = LockRow(
-            token: token, owner: token, boot: bootID, expires: timeout.map { now.addingOrMax($0) }, timeout: timeout,
-            seq: (previous?.seq ?? 0) &+ 1, failures: failures)
+        var row = try lockRow(key) ?? LockRow(boot: bootID)
+        row.token = token
+        row.expires = timeout.map { now.addingOrMax($0) }
+        if guarded {
+            row.owner = token
+            row.timeout = timeout
+            // Not a count: the row goes away with a release, and the record of a later grant must be another (S6).
+            row.seq = .random(in: .min ... .max)
+            row.leaseEnds = row.expires
+        }
         try row.write(key, in: database)
-        return row
     }
 
     // MARK: - Fences
@@ -69,24 +71,40 @@ struct StoreTransaction {
         ).execute(arguments: [Data(key), fence])
     }
 
-    /// `max(last + 1, wall-clock µs, floor + 1)` (rule S7), kept as the last one.
-    func nextFence(_ key: Bytes, floor: Int64) throws -> Int64 {
-        let known = max(try lastFence(key), floor)
-        if known == .max { throw LockError(.refused, "the fence is the largest number there is, and cannot grow") }
-        let fence = max(known + 1, wallMicroseconds)
-        try raiseFence(key, to: fence)
-        return fence
+    /// `max(last + 1, wall-clock µs, floor + 1)` (rule S7).
+    func nextFence(after known: Int64) throws -> Int64 {
+        let largest = AcquireRequest.FenceRequest.largest
+        if known >= largest || wallMicroseconds > largest {
+            throw LockError(.refused, "the fence is the largest number there is, and cannot grow")
+        }
+        return max(known + 1, wallMicroseconds)
     }
 
     // MARK: - The holder's record
 
-    func setHolder(_ record: Bytes?, of token: Bytes, _ key: Bytes) throws {
-        guard let record else {
+    /// Who holds the lock, for people, and what a repeated acquire is told again.
+    struct HolderRow {
+        var token: Bytes
+        var record: Bytes
+        var failures: Int
+    }
+
+    func holderRow(_ key: Bytes) throws -> HolderRow? {
+        let statement = try database.cachedStatement(sql: "SELECT token, record, failures FROM holder WHERE key = ?")
+        guard let row = try Row.fetchOne(statement, arguments: [Data(key)]) else { return nil }
+        return HolderRow(
+            token: Bytes(row[0] as Data? ?? Data()), record: Bytes(row[1] as Data? ?? Data()),
+            failures: row[2] as Int? ?? 0)
+    }
+
+    func setHolder(_ row: HolderRow?, _ key: Bytes) throws {
+        guard let row else {
             try database.cachedStatement(sql: "DELETE FROM holder WHERE key = ?").execute(arguments: [Data(key)])
             return
         }
-        try database.cachedStatement(sql: "INSERT OR REPLACE INTO holder (key, token, record) VALUES (?, ?, ?)")
-            .execute(arguments: [Data(key), Data(token), Data(record)])
+        try database.cachedStatement(
+            sql: "INSERT OR REPLACE INTO holder (key, token, record, failures) VALUES (?, ?, ?, ?)"
+        ).execute(arguments: [Data(key), Data(row.token), Data(row.record), row.failures])
     }
 
     // MARK: - Announcements

@@ -32,7 +32,7 @@ import Testing
         }
         #expect(wait == .seconds(30))
         // The holder puts its lock back, which ends nobody's wait; after the wait it is held.
-        let renewal = RenewRequest.guarded("a", notAfter: bench.microseconds + 1)
+        let renewal = RenewRequest.guarded("a", notAfter: bench.microseconds)
         #expect(try await one.renew(renewal) == .renewed(timeToLive: .seconds(15)))
         #expect(try await two.acquire(.guarded("b")) == .unsettled(nonce: nonce, wait: .seconds(30)))
         #expect(try await two.acquire(.guarded("b", nonce: nonce)).sighting != nil)
@@ -45,9 +45,9 @@ import Testing
         try await store.settleNow()
         _ = try await store.acquire(.guarded("a"))
         unlink(bench.path)
-        #expect(try await store.renew(.guarded("a", notAfter: bench.microseconds)) == .unsettled)
+        #expect(try await store.renew(.guarded("a", notAfter: bench.microseconds - 1)) == .unsettled)
         #expect(try await store.renew(.guarded("a")) == .unsettled)
-        var renewal = RenewRequest.guarded("a", notAfter: bench.microseconds + 1)
+        var renewal = RenewRequest.guarded("a", notAfter: bench.microseconds)
         renewal.fence = 42
         renewal.holder = Bytes("me".utf8)
         #expect(try await store.renew(renewal) == .renewed(timeToLive: .seconds(15)))
@@ -111,7 +111,34 @@ import Testing
         _ = try await bench.store().lookAround()
         try await bench.edit("PRAGMA user_version = 7")
         let error = await #expect(throws: LockError.self) { _ = try await bench.store().acquire(.library("a")) }
-        #expect(error?.message == "\(bench.path) has format 7; this version of Baton knows format 1")
+        #expect(error?.message == "\(bench.path) has format 7; this version of Baton knows format 2")
+    }
+
+    @Test func theFormatBeforeIsBroughtUpToDateAndNobodyLosesALease() async throws {
+        let bench = SQLiteBench()
+        let before = bench.store()
+        try await before.settleNow()
+        let cooling = Mark(kind: .coolingDown, remaining: .seconds(1), failures: 3)
+        try await before.setMark(cooling, on: sqliteKeys, timeout: .seconds(5))
+        bench.advance(.seconds(1))
+        let grant = try await before.acquire(.guarded("a"))
+        await before.close()
+        for statement in [
+            "ALTER TABLE lock ADD COLUMN failures INTEGER NOT NULL DEFAULT 0", "UPDATE lock SET failures = 3",
+            "ALTER TABLE lock DROP COLUMN lease_ends", "ALTER TABLE holder DROP COLUMN failures",
+            "PRAGMA user_version = 1",
+        ] {
+            try await bench.edit(statement)
+        }
+
+        let after = bench.store()
+        #expect(try await after.acquire(.guarded("a")) == grant)
+        #expect(try await after.acquire(.guarded("b")).sighting?.timeout == .seconds(15))
+        #expect(try await after.renew(.guarded("a")) == .renewed(timeToLive: .seconds(15)))
+        try await bench.edit("UPDATE lock SET token = x''")
+        #expect(try await after.acquire(.guarded("b")).isGranted == false)
+        bench.advance(.seconds(15))
+        #expect(try await after.acquire(.guarded("b")).isGranted)
     }
 
     @Test func missingAndForbiddenFoldersAreNamed() async throws {

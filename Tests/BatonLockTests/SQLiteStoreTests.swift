@@ -65,9 +65,9 @@ import Testing
         let bench = SQLiteBench()
         let store = bench.store()
         var request = AcquireRequest.library("a")
-        request.notAfter = bench.microseconds
+        request.notAfter = bench.microseconds - 1
         #expect(try await store.acquire(request) == .late)
-        request.notAfter = bench.microseconds + 1
+        request.notAfter = bench.microseconds
         #expect(try await store.acquire(request).isGranted)
         #expect(store.serverTime() == bench.microseconds)
     }
@@ -128,9 +128,9 @@ import Testing
         _ = try await store.acquire(.guarded("a"))
         bench.advance(.seconds(15))
         #expect(try await store.renew(.guarded("a")) == .lost)
-        #expect(try await store.renew(.guarded("a", notAfter: bench.microseconds)) == .lost)
+        #expect(try await store.renew(.guarded("a", notAfter: bench.microseconds - 1)) == .lost)
         #expect(
-            try await store.renew(.guarded("a", notAfter: bench.microseconds + 1))
+            try await store.renew(.guarded("a", notAfter: bench.microseconds))
                 == .renewed(timeToLive: .seconds(15)))
         #expect(try await store.lookAround().token == Bytes("a".utf8))
     }
@@ -168,7 +168,7 @@ import Testing
         #expect(seen.timeout == .seconds(15))
         #expect(try await store.lookAround().token == nil)
         // Its owner puts it back; the claim of what was seen before is then worth nothing.
-        let renewal = RenewRequest.guarded("a", notAfter: bench.microseconds + 1)
+        let renewal = RenewRequest.guarded("a", notAfter: bench.microseconds)
         #expect(try await store.renew(renewal) == .renewed(timeToLive: .seconds(15)))
         try await bench.edit("UPDATE lock SET token = x''")
         #expect(try await store.acquire(.guarded("b", claim: seen.owner)).isGranted == false)
@@ -218,9 +218,5 @@ import Testing
         request.fence = .init(floor: 1_900_000_000_000_000)
         #expect(try await store.acquire(request).fence == 1_900_000_000_000_001)
         _ = try await store.giveBack("floor")
-        request.fence = .init(floor: .max)
-        let error = await #expect(throws: LockError.self) { _ = try await store.acquire(request) }
-        #expect(error?.code == .refused)
-        #expect(try await store.lookAround().token == nil)
     }
 }
