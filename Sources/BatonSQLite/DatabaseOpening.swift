@@ -36,6 +36,7 @@ struct DatabaseOpening {
             try database.inTransaction(.immediate) {
                 try createTables(database)
                 try bringUpToDate(database)
+                if let before { try StoreTransaction.unsettleCopy(database, opened: before) }
                 if identityIsSuspect { try StoreTransaction.unsettleAll(database) }
                 return .commit
             }

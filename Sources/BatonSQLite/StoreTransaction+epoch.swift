@@ -15,7 +15,7 @@ extension StoreTransaction {
         var maxLockTimeout: Int64
     }
 
-    /// Reads the epoch record; writes one with a fresh nonce when there is none, or when it is of another file.
+    /// Reads the epoch record; writes one with a fresh nonce when there is none.
     ///
     /// A reboot is no reason to wait: nothing that held a lock before it can still run.
     func epoch(_ key: Bytes, guarding: AcquireRequest.Guarding) throws -> Epoch {
@@ -27,12 +27,7 @@ extension StoreTransaction {
             return epoch
         }
         let nonce = (row[1] as Data?).map { Bytes($0) }
-        var epoch = Epoch(nonce: nonce, maxLockTimeout: row[2] as Int64? ?? 0)
-        if row[0] as String? != identity {
-            epoch.nonce = freshNonce()
-            try write(epoch, key)
-        }
-        return epoch
+        return Epoch(nonce: nonce, maxLockTimeout: row[2] as Int64? ?? 0)
     }
 
     /// What keeps a guarded acquire from being granted; nil when the file is settled, or is by this request.
@@ -65,6 +60,15 @@ extension StoreTransaction {
                 a lease of \(timeout) is longer than max_lock_timeout = \(Duration.microseconds(epoch.maxLockTimeout))
                 """)
         }
+    }
+
+    /// Begins every wait anew if this file was copied from the one that its records name (rule S3).
+    ///
+    /// At once, not when a record is next needed: by then a third file may have the number of the first.
+    static func unsettleCopy(_ database: Database, opened file: FileIdentity) throws {
+        try database.execute(
+            sql: "UPDATE epoch SET identity = ?, nonce = randomblob(16) WHERE identity <> ?",
+            arguments: [file.description, file.description])
     }
 
     /// Makes everyone wait: this file took the place of another one. Who waits already need not begin again.
