@@ -88,6 +88,9 @@ extension ValkeyStore.Configuration: CustomStringConvertible, CustomReflectable 
     /// Nothing but the description, for `dump` and the like.
     public var customMirror: Mirror { Mirror(self, children: ["url": description]) }
 
+    /// Keeps the password out of what the server says.
+    var redacted: Redaction { Redaction(password.map { Secret($0) }) }
+
     /// The server's address, as messages name it.
     var peer: String {
         switch address {

@@ -53,6 +53,7 @@ struct Connector: Sendable {
         let tls = try configuration.tls ? context() : nil
         let (loop, peer) = (loop, configuration.peer)
         let patience = TimeAmount(configuration.requestTimeout)
+        let redacted = configuration.redacted
         var bootstrap = ClientBootstrap(group: loop)
             .connectTimeout(TimeAmount(configuration.connectTimeout))
             .channelInitializer { [address = configuration.address] channel in
@@ -61,7 +62,7 @@ struct Connector: Sendable {
                     if let tls, case .tcp(let host, _) = address {
                         try pipeline.addHandler(Self.tlsHandler(tls, host: host))
                     }
-                    try pipeline.addHandler(ReplyHandler(peer: peer, patience: patience))
+                    try pipeline.addHandler(ReplyHandler(peer: peer, patience: patience, redacted: redacted))
                 }
             }
         if case .tcp = configuration.address {

@@ -58,9 +58,10 @@ struct Greeting {
             throw Self.notAServer(peer)
         }
         if fields["role"] == "slave" {
-            throw LockError(.refused, "\(peer) is a replica, of \(fields["master_host"] ?? "another server")")
+            let primary = fields["master_host"].map { printable(configuration.redacted(String($0))) }
+            throw LockError(.refused, "\(peer) is a replica, of \(primary ?? "another server")")
         }
-        warnings = Self.warnings(fields, isInfoRefused: isInfoRefused)
+        warnings = Self.warnings(fields, isInfoRefused: isInfoRefused).map { configuration.redacted($0) }
     }
 
     private static func warnings(_ fields: [Substring: Substring], isInfoRefused: Bool) -> [String] {

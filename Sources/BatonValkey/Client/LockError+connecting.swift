@@ -48,7 +48,10 @@ extension LockError {
     private init(tls reason: String, peer: String) {
         let reason = printable(reason)
         if reason.contains("CERTIFICATE_VERIFY_FAILED") {
-            self.init(.notPermitted, "the certificate of \(peer) is not trusted: \(reason)")
+            // The library does not say which of these it was.
+            self.init(
+                .notPermitted,
+                "the certificate of \(peer) is not trusted: its authority is unknown, or it is not valid at this time")
         } else if reason.contains("WRONG_VERSION_NUMBER") || reason.contains("HTTP_REQUEST") {
             self.init(.protocolViolation, "\(peer) does not speak TLS: \(reason)")
         } else if reason.contains("uncleanShutdown") {

@@ -24,6 +24,7 @@ final class ReplyHandler: ChannelInboundHandler {
 
     private let peer: String
     private let patience: TimeAmount
+    private let redacted: Redaction
     private var context: ChannelHandlerContext?
     private var reader = ReplyReader()
     private var inFlight = CircularBuffer<Transmission>()
@@ -31,9 +32,10 @@ final class ReplyHandler: ChannelInboundHandler {
     /// Requests were written that are not sent yet.
     private var mustFlush = false
 
-    init(peer: String, patience: TimeAmount) {
+    init(peer: String, patience: TimeAmount, redacted: Redaction) {
         self.peer = peer
         self.patience = patience
+        self.redacted = redacted
     }
 
     /// Writes a transmission; it is finished by its replies, its deadline, or the end of the connection.
@@ -133,6 +135,7 @@ final class ReplyHandler: ChannelInboundHandler {
     }
 
     private func took(_ reply: Reply) {
+        let reply = if case .error(let message) = reply { Reply.error(redacted(message)) } else { reply }
         if let transmission = inFlight.first {
             if transmission.take(reply) { inFlight.removeFirst() }
             if case .error(let message) = reply, ServerError(message).endsConnection {

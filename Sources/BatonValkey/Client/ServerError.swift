@@ -1,6 +1,7 @@
 // This source file is part of Baton.
 // SPDX-License-Identifier: Apache-2.0
 
+import BatonCore
 import BatonLock
 
 /// What an error reply means for the one who asked. Every error reply means: not applied.
@@ -59,6 +60,5 @@ struct ServerError: Equatable {
 
 /// Text from the server, fit for a log: one line, bounded, no control characters.
 func printable(_ text: String) -> String {
-    let shown = text.unicodeScalars.prefix(300).map { $0.value < 32 || $0.value == 127 ? "?" : $0 }
-    return String(String.UnicodeScalarView(shown))
+    PrintableText.escaped(String(text.unicodeScalars.prefix(300)))
 }
