@@ -144,6 +144,11 @@ static inline baton_reader *baton_reader_new(void) {
         return NULL;
     }
     reader->hiredis->privdata = reader;
+    /* Of an empty buffer no more than this is kept; it limits no reply. */
+    reader->hiredis->maxbuf = 16 * 1024;
+#ifdef REDIS_READER_MAX_ARRAY_ELEMENTS
+    reader->hiredis->maxelements = BATON_MAX_ELEMENTS;
+#endif
     return reader;
 }
 
