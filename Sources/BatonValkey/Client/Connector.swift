@@ -45,7 +45,8 @@ struct Connector: Sendable {
                 throw LockError(.unreachable, "\(reason.message) (is it a TLS port?)")
             }
             if let reason { throw reason }
-            throw LockError(.unreachable, "\(configuration.peer) accepted the connection and then said nothing")
+            let hint = configuration.tls ? " (is it a TLS port?)" : ""
+            throw LockError(.unreachable, "\(configuration.peer) accepted the connection and then said nothing\(hint)")
         }
     }
 

@@ -53,7 +53,7 @@ extension LockError {
                 .notPermitted,
                 "the certificate of \(peer) is not trusted: its authority is unknown, or it is not valid at this time")
         } else if reason.contains("WRONG_VERSION_NUMBER") || reason.contains("HTTP_REQUEST") {
-            self.init(.protocolViolation, "\(peer) does not speak TLS: \(reason)")
+            self.init(.protocolViolation, "\(peer) does not speak TLS")
         } else if reason.contains("uncleanShutdown") {
             self.init(.unreachable, "\(peer) closed the connection")
         } else {
