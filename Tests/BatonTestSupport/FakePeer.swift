@@ -54,9 +54,14 @@ final class FakePeer: Sendable {
     }
 
     /// What a server says to our greeting (`CLIENT SETNAME`, `TIME`, three times `INFO`).
-    static let goodGreeting = Array(
-        ("+OK\r\n*2\r\n$10\r\n1795421655\r\n$1\r\n7\r\n"
-            + "$19\r\nredis_version:7.0.0\r\n$11\r\nrole:master\r\n$27\r\nmaxmemory_policy:noeviction\r\n").utf8)
+    static let goodGreeting = goodGreeting(maxMemoryPolicy: "noeviction")
+
+    static func goodGreeting(maxMemoryPolicy: String) -> [UInt8] {
+        let memory = "maxmemory_policy:" + maxMemoryPolicy
+        return Array(
+            ("+OK\r\n*2\r\n$10\r\n1795421655\r\n$1\r\n7\r\n"
+                + "$19\r\nredis_version:7.0.0\r\n$11\r\nrole:master\r\n$\(memory.utf8.count)\r\n\(memory)\r\n").utf8)
+    }
 }
 
 /// Runs `body` beside a peer that is gone when this returns.

@@ -11,6 +11,9 @@ struct TestCertificates: Sendable {
     var ca: String { folder + "/ca.pem" }
     var key: String { folder + "/server.key" }
     var certificate: String { folder + "/server.pem" }
+    /// Certificates that are not to be trusted, each with its key: `NAME.pem` and `NAME.key`.
+    static let untrustworthy = ["expired", "elsewhere", "selfsigned"]
+
     /// An authority that signed nothing here.
     var strangerCA: String { folder + "/stranger.pem" }
 
@@ -23,9 +26,16 @@ struct TestCertificates: Sendable {
             for name in ca stranger; do
                 $new -x509 -days 2 -subj "/CN=$name" -keyout $name.key -out $name.pem
             done
-            $new -subj /CN=localhost -keyout server.key -out server.csr
-            echo "subjectAltName=DNS:localhost" > names
-            openssl x509 -req -in server.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 2 -extfile names -out server.pem
+            signed() { # NAME HOST DAYS
+                $new -subj "/CN=$2" -keyout $1.key -out $1.csr
+                echo "subjectAltName=DNS:$2" > names
+                openssl x509 -req -in $1.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days $3 -extfile names -out $1.pem
+            }
+            signed server localhost 2
+            signed expired localhost -1
+            signed elsewhere elsewhere.example 2
+            $new -x509 -days 2 -subj /CN=localhost -addext subjectAltName=DNS:localhost \
+                -keyout selfsigned.key -out selfsigned.pem
             """
         let openssl = Process()
         openssl.executableURL = URL(fileURLWithPath: "/bin/sh")
