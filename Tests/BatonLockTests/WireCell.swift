@@ -106,3 +106,31 @@ struct WireCell: Sendable {
         }
     }
 }
+
+extension WireCell {
+    /// Asks again while the store cannot be reached, which it can before long.
+    func insists(
+        sourceLocation: SourceLocation = #_sourceLocation, _ body: () async throws -> Bool
+    ) async throws {
+        try await eventually("\(title): it is had in the end", sourceLocation: sourceLocation) {
+            do { return try await body() } catch let error as LockError where error.isPassing { return false }
+        }
+    }
+
+    /// Releases what `lock` holds, or may have lost meanwhile.
+    func givesBack(_ lock: Lock) async throws {
+        try await insists {
+            do { try await lock.release() } catch let error as LockError where error.code == .notOwned {}
+            return true
+        }
+    }
+}
+
+extension WireCell {
+    /// Returns when somebody listens for announcements of the lock.
+    func subscribed() async throws {
+        try await eventually("\(title): it is subscribed") {
+            try server.ask("PUBSUB", "NUMSUB", lock).elements?.last == .integer(1)
+        }
+    }
+}

@@ -156,15 +156,6 @@ struct WireWaitingTests {
     }
 }
 
-extension WireCell {
-    /// Returns when somebody listens for announcements of the lock.
-    func subscribed() async throws {
-        try await eventually("\(title): it is subscribed") {
-            try server.ask("PUBSUB", "NUMSUB", lock).elements?.last == .integer(1)
-        }
-    }
-}
-
 extension WireCase {
     /// Something that can befall a message that nobody asked for.
     fileprivate var isOfReply: Bool {
