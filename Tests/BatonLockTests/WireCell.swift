@@ -64,6 +64,7 @@ struct WireCell: Sendable {
         try await withFaultProxy(server) { proxy in
             var configuration = proxy.configuration
             configuration.requestTimeout = .milliseconds(100)
+            configuration.maxReconnectDelay = .milliseconds(100)
             change(&configuration)
             if let (step, column) = greeting {
                 column.isLasting ? proxy.strikeAlways(step, column.fault) : proxy.strike(step, column.fault)

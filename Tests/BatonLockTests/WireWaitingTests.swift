@@ -128,14 +128,14 @@ struct WireWaitingTests {
                 let breaking = Task { [proxy = cell.proxy] in  // cancelled, and awaited, below
                     while !Task.isCancelled {
                         proxy.cut(Bool.random() ? .fin : .rst)
-                        try? await Task.sleep(for: .milliseconds(.random(in: 5...80)))
+                        try? await Task.sleep(for: .milliseconds(.random(in: 2...20)))
                     }
                 }
                 try await withThrowingTaskGroup(of: Void.self) { group in
                     for _ in 0..<8 {
                         group.addTask {
                             let lock = try Lock(cell.store, name: cell.lock)
-                            for _ in 0..<5 {
+                            for _ in 0..<15 {
                                 try await cell.insists { try await lock.acquire() }
                                 inside.change { $0 = ($0.now + 1, max($0.most, $0.now + 1), $0.times + 1) }
                                 await Task.yield()
@@ -152,7 +152,7 @@ struct WireWaitingTests {
             }
         }
         #expect(inside.current.most == 1)
-        #expect(inside.current.times == 40)
+        #expect(inside.current.times == 120)
     }
 }
 
