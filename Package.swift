@@ -102,7 +102,11 @@ let package = Package(
             path: "Tests/BatonTestSupport"),
         .testTarget(
             name: "BatonLockTests",
-            dependencies: ["BatonLock", "BatonValkey", "BatonSQLite", "BatonSystem", "BatonTestSupport"]),
+            dependencies: [
+                "BatonLock", "BatonValkey", "BatonSQLite", "BatonSystem", "BatonTestSupport",
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+            ]),
         .testTarget(name: "BatonConfigTests", dependencies: ["BatonConfig", "BatonCore"]),
         .testTarget(
             name: "ControlTests",

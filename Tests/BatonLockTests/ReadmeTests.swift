@@ -27,11 +27,6 @@ struct ReadmeTests {
             #expect(calls.next() == 2)
             #expect(try server.ask("EXISTS", "report") == .integer(0))
         }
-        let folder = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
-        let own = try String(contentsOf: folder.appendingPathComponent("ReadmeExample.swift"), encoding: .utf8)
-        let block = Self.text.components(separatedBy: "```swift\n").last?.components(separatedBy: "```").first
-        let function = try #require(block?.components(separatedBy: "\n\n").last)
-        #expect(function.hasPrefix("func ") && own.contains(function), "what was compiled is what the README shows")
     }
 
     /// The user may do all that a daemon does, and the server has refused it nothing.

@@ -4,8 +4,6 @@
 import BatonLock
 import BatonValkey
 
-// The README's example, word for word: public names only.
-
 func writeReport(store url: String, write: @escaping @Sendable (_ fence: Int64) async throws -> Void) async throws {
     try await withValkeyStore(url: url) { store in
         let lock = try Lock(store, name: "report", timeout: .seconds(10))
