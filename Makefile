@@ -4,7 +4,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := build
 .ONESHELL:
-.PHONY: run test build bench fmt check check-hiredis setup install
+.PHONY: run test build bench docs fmt check check-hiredis setup install
 
 PREFIX ?= /usr/local
 SYSCONFDIR ?= /etc
@@ -21,6 +21,7 @@ test:
 	echo "Building the tests. The first time, this compiles all dependencies: about 8 minutes on 2 cores."
 	swift build --build-tests
 	.ci/check
+	.ci/docs
 	swift test --no-parallel
 
 build: setup
@@ -34,6 +35,13 @@ bench: build
 	@.ci/setup test
 	swift build -c release --product lock-bench
 	Benchmarks/run
+
+# The pages of the library, for a browser.
+docs: setup
+	@echo "Building the library's modules. The first time, this compiles their dependencies as well: some minutes."
+	.ci/docs
+	echo "The pages want a web server, such as:  python3 -m http.server --bind 127.0.0.1 --directory .build/docs 8000"
+	echo "and are then at http://127.0.0.1:8000/documentation"
 
 fmt:
 	@swift format format --in-place --parallel --recursive Package.swift Sources Tests
