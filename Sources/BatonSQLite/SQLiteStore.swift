@@ -55,7 +55,7 @@ public final class SQLiteStore: LockStore {
     /// One attempt, in one transaction, on the disk before the yes.
     ///
     /// - Parameters:
-    ///   - request: who asks for which lock, and for how long: 1 ms to 30 years, to the microsecond.
+    ///   - request: who asks for which lock, and for how long: 1 ms to 31 years, to the microsecond.
     ///   - timeout: how long it may take, with the wait for other processes that use the file.
     /// - Returns: the answer; that somebody else holds the lock is one.
     /// - Throws: `LockError`: `unreachable` when there was no turn in time or the file cannot be opened,

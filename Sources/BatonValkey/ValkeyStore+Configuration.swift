@@ -36,8 +36,8 @@ extension ValkeyStore {
         public var database = 0
         /// How long connecting may take, greeting included; default 2 s. The client's `socket_connect_timeout`.
         public var connectTimeout = Duration.seconds(2)
-        /// How long a server that owes an answer, also to a subscription, is trusted to be alive; default 1 s. A request has
-        /// a timeout of its own. The client's `socket_timeout`.
+        /// How long a server that owes an answer, also to a subscription, is trusted to be alive; default 1 s. A request
+        /// has a timeout of its own. The client's `socket_timeout`.
         public var requestTimeout = Duration.seconds(1)
         /// The longest pause between two attempts to connect; default 1 s. Pauses begin short, double, and are
         /// shortened at random by up to half.

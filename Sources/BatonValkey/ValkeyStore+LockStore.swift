@@ -8,7 +8,8 @@ extension ValkeyStore: LockStore {
     /// One attempt to be granted a lock. A plain request is the seed's `SET NX`, and leaves nothing but the lock.
     ///
     /// - Parameters:
-    ///   - request: who asks for which lock, and for how long: whole milliseconds, rounded up, at most 34 years.
+    ///   - request: who asks for which lock, and for how long: 1 ms to 31 years, in whole milliseconds,
+    ///     rounded up.
     ///   - timeout: how long an answer is waited for, connecting included.
     /// - Returns: the server's answer; that somebody else holds the lock is one.
     /// - Throws: `LockError`: `unreachable` without a connection in time, `unknownOutcome` without an answer in time,

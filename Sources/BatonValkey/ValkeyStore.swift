@@ -229,8 +229,8 @@ public final class ValkeyStore: Service {
 
     /// Runs `body` while announcements of this lock ring the bell.
     ///
-    /// The first listener makes the store's second connection. It is waited for as long as
-    /// ``Configuration/requestTimeout``; after that the body starts without it, and the bell rings when it is there.
+    /// The first listener makes the store's second connection. The body starts without it when that takes more than a
+    /// moment, and the bell rings when it is there.
     ///
     /// - Parameters:
     ///   - keys: which lock.

@@ -46,7 +46,7 @@ public struct AcquireRequest: Equatable, Sendable {
         /// The largest fence there is: numbers in Lua are exact up to here. By the clock alone it is the year 2255.
         package static let largest: Int64 = (1 << 53) - 1
 
-        /// The largest fence known to this client; 0 when none is.
+        /// The largest fence known to this client, at most 2⁵³ − 2; 0, the default, when none is.
         public var floor: Int64
 
         /// A fence above `floor`.
