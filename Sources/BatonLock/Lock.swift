@@ -97,7 +97,7 @@ public final class Lock: Sendable {
     ///   - tokenScope: who sees the token; default `shared`.
     ///   - fences: whether every grant brings a fence (one companion key, `{name}:fence`); default true.
     ///   - fenceFloor: a number that every fence is to exceed, for a store that may have lost what it knew: the largest
-    ///     that the caller remembers. From 0, the default, to 2⁵³.
+    ///     that the caller remembers. From 0, the default, to 2⁵³ − 2.
     ///   - guarded: whether losses of the store's data are survived (companion key `{name}:epoch`). The first use of a
     ///     guarded lock on a store waits `maxLockTimeout` once. Needs a timeout. Default false.
     ///   - maxLockTimeout: the longest lease, the same for all users of the lock; default 30 s. Only used when guarded.
@@ -130,7 +130,9 @@ public final class Lock: Sendable {
         if let timeout, timeout > .seconds(10 * 365 * 86_400) { throw reject("timeout \(timeout) is above ten years") }
         try Lock.check(sleep: sleep, lock: shown)
         if let blockingTimeout, blockingTimeout < .zero { throw reject("blockingTimeout is negative") }
-        if !(0...1 << 53).contains(fenceFloor) { throw reject("fenceFloor \(fenceFloor) is not from 0 to 2^53") }
+        if !(0..<AcquireRequest.FenceRequest.largest).contains(fenceFloor) {
+            throw reject("fenceFloor \(fenceFloor) is not from 0 to 2^53 - 2")
+        }
         if guarded {
             guard let timeout else { throw reject("a guarded lock needs a timeout: the guard waits for leases to end") }
             if timeout > maxLockTimeout {

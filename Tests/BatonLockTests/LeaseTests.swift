@@ -102,7 +102,7 @@ struct LeaseTests {
             try await other.acquire()
             #expect(try #require(other.lease?.fence) > floor + 1)
             try await other.release()
-            for bad in [-1, (1 << 53) + 1] as [Int64] {
+            for bad in [-1, (1 << 53) - 1, 1 << 53, .max] as [Int64] {
                 #expect(
                     await code { _ = try Lock(subject.store, name: report, fenceFloor: bad) } == .invalidArgument)
             }
