@@ -5,11 +5,17 @@ import Foundation
 import Testing
 
 /// What the articles, the README and the doc comments show is what was compiled: `Articles/NAME.swift` holds the code of
-/// `NAME.md` word for word. That it works is in ``ArticleCodeTests``.
+/// `NAME.md` word for word. That it works is in ``ArticleCodeTests`` and ``ArticleStoreTests``.
 struct ArticleTests {
     private static let tests = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
     private static let root = tests.appendingPathComponent("../..").standardized
-    private static let compiled = tests.appendingPathComponent("Articles")
+
+    /// The lines of the articles and of the README, by the name of the page.
+    private func pages() throws -> [String: [String]] {
+        let files = try sources("md") + [Self.root.appendingPathComponent("README.md")]
+        return Dictionary(
+            uniqueKeysWithValues: try files.map { ($0.deletingPathExtension().lastPathComponent, try lines($0)) })
+    }
 
     /// The files of this kind in the sources.
     private func sources(_ kind: String) throws -> [URL] {
@@ -22,18 +28,22 @@ struct ArticleTests {
         try String(contentsOf: file, encoding: .utf8).components(separatedBy: "\n")
     }
 
-    /// The blocks of Swift in a page.
-    private func code(in page: [String]) -> [[String]] {
+    private func compiled(_ name: String) throws -> [String] {
+        try lines(Self.tests.appendingPathComponent("Articles/\(name).swift"))
+    }
+
+    /// The blocks of Swift in a page, or in doc comments.
+    private func blocks(_ page: [String]) -> [[String]] {
         var blocks: [[String]] = []
         var isInside = false
-        for line in page.map({ $0.trimmingPrefix(#/\ *\/\/\/ ?/#) }) {
+        for line in page.map({ String($0.trimmingPrefix(#/\ *\/\/\/ ?/#)) }) {
             if line == "```swift" {
                 isInside = true
                 blocks.append([])
             } else if line == "```" {
                 isInside = false
             } else if isInside {
-                blocks[blocks.endIndex - 1].append(String(line))
+                blocks[blocks.endIndex - 1].append(line)
             }
         }
         return blocks
@@ -48,41 +58,32 @@ struct ArticleTests {
         }
     }
 
-    @Test func allCodeOfThePagesIsCompiled() throws {
-        let pages = try sources("md") + [Self.root.appendingPathComponent("README.md")]
-        let names = pages.map { $0.deletingPathExtension().lastPathComponent }
-        #expect(Set(names).count == pages.count)
+    private func expect(_ block: [String], in name: String) throws {
+        let isHeld = holds(try compiled(name), block)
+        #expect(isHeld, "not word for word in Articles/\(name).swift:\n\(block.joined(separator: "\n"))")
+    }
+
+    @Test func allThatIsShownIsCompiled() throws {
         var count = 0
-        for (page, name) in zip(pages, names) {
-            let blocks = code(in: try lines(page))
-            count += blocks.count
-            if blocks.isEmpty { continue }
-            let file = try lines(Self.compiled.appendingPathComponent("\(name).swift"))
-            for block in blocks { #expect(holds(file, block), "\(name).md shows:\n\(block.joined(separator: "\n"))") }
+        for (name, page) in try pages() {
+            for block in blocks(page) { try expect(block, in: name) }
+            count += blocks(page).count
         }
         #expect(count >= 15)
+        let comments = try sources("swift").flatMap { blocks(try lines($0).filter { $0.contains("///") }) }
+        #expect(!comments.isEmpty)
+        for block in comments { try expect(block, in: "DocComments") }
     }
 
-    @Test func allCodeOfTheDocCommentsIsCompiled() throws {
-        let file = try lines(Self.compiled.appendingPathComponent("DocComments.swift"))
-        let blocks = try sources("swift").flatMap { code(in: try lines($0).filter { $0.contains("///") }) }
-        #expect(!blocks.isEmpty)
-        for block in blocks { #expect(holds(file, block), "\(block.joined(separator: "\n"))") }
-    }
-
-    /// What no page shows any more need not be compiled.
     @Test func allThatIsCompiledIsShown() throws {
-        let pages = try sources("md") + [Self.root.appendingPathComponent("README.md")]
-        let names = Set(pages.map { $0.deletingPathExtension().lastPathComponent }).union(["DocComments"])
-        for file in try FileManager.default.contentsOfDirectory(at: Self.compiled, includingPropertiesForKeys: nil) {
+        let pages = try pages()
+        let folder = Self.tests.appendingPathComponent("Articles")
+        for file in try FileManager.default.contentsOfDirectory(at: folder, includingPropertiesForKeys: nil) {
             let name = file.deletingPathExtension().lastPathComponent
-            #expect(names.contains(name), "\(name)")
-            guard let page = pages.first(where: { $0.deletingPathExtension().lastPathComponent == name }) else {
-                continue
-            }
-            let shown = try code(in: lines(page)).joined().filter { !$0.isEmpty }
-            let own = try lines(file).filter { !$0.isEmpty && !$0.hasPrefix("// ") && !$0.hasPrefix("import ") }
-            #expect(own == shown.filter { !$0.hasPrefix("import ") }, "\(name)")
+            if name == "DocComments" { continue }
+            let shown = Set(blocks(try #require(pages[name], "no page is called \(name)")).joined())
+            let others = try lines(file).filter { !shown.contains($0) && !$0.hasPrefix("import ") }
+            #expect(others.filter { !$0.isEmpty && !$0.hasPrefix("// ") }.isEmpty, "in \(name).swift and in no page")
         }
     }
 }
