@@ -4,7 +4,7 @@
 extension StoreModel {
     /// In this order: late, refused, unsettled, ours already, marked, held, orphaned, granted.
     package mutating func acquire(_ request: AcquireRequest, at moment: Moment) throws(Refusal) -> AcquireReply {
-        let (keys, now) = (request.keys, moment.now)
+        let (keys, now) = (request.keys, moment.time)
         // S2: late is void.
         if let notAfter = request.notAfter, now > notAfter { return .late }
         let lock = lock(keys, at: now)
@@ -93,7 +93,7 @@ extension StoreModel {
     mutating func hold(
         _ keys: LockKeys, by token: Bytes, for length: Duration?, guarded: Bool, at moment: Moment
     ) {
-        let ends = length.map { end(of: $0, from: moment.now) }
+        let ends = length.map { end(of: $0, from: moment.time) }
         locks[keys.lock] = Lock(token: token, ends: ends)
         if guarded, let length, let ends {
             epochs[keys.epoch]?.owners[keys.lock] = Owner(

@@ -59,11 +59,4 @@ extension StoreModel {
     package mutating func restart(as identity: Bytes) {
         self.identity = identity
     }
-
-    /// The machine of holders and store booted: whatever held a lock before does not run any more (rule N9).
-    package mutating func reboot(at now: Int64) {
-        locks = [:]
-        for key in epochs.keys { epochs[key]?.owners = [:] }
-        for (key, record) in marks where record.ends != nil { marks[key]?.ends = min(record.ends ?? now, now) }
-    }
 }

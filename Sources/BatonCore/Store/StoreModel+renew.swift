@@ -15,7 +15,7 @@ extension StoreModel {
     }
 
     private mutating func renewed(_ request: RenewRequest, at moment: Moment) throws(Refusal) -> RenewReply {
-        let (keys, now) = (request.keys, moment.now)
+        let (keys, now) = (request.keys, moment.time)
         let heir = request.successor?.token ?? request.token
         let isUnsettled = request.guarding.map { recallPast(keys, $0, at: moment) != nil } ?? false
 

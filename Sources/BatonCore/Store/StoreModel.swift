@@ -17,15 +17,15 @@ package struct StoreModel: Equatable, Sendable {
     /// What a request meets beside the store's memory.
     package struct Moment: Equatable, Sendable {
         /// The server's time in microseconds.
-        package var now: Int64
+        package var time: Int64
         /// Wall-clock microseconds: the size of a fence. A server has but one clock.
         package var wall: Int64
         /// Never the same twice: what a nonce or an owner record is made of.
         package var random: Bytes
 
-        package init(now: Int64, wall: Int64? = nil, random: Bytes) {
-            self.now = now
-            self.wall = wall ?? now
+        package init(time: Int64, wall: Int64? = nil, random: Bytes) {
+            self.time = time
+            self.wall = wall ?? time
             self.random = random
         }
     }
