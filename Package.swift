@@ -103,7 +103,8 @@ let package = Package(
         .testTarget(
             name: "BatonLockTests",
             dependencies: [
-                "BatonLock", "BatonValkey", "BatonSQLite", "BatonSystem", "BatonTestSupport",
+                "BatonCore", "BatonLock", "BatonValkey", "BatonSQLite", "BatonSystem", "BatonTestSupport",
+                .product(name: "GRDB", package: "GRDB.swift"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
             ]),

@@ -18,9 +18,9 @@ let report = "report"
 let reportKeys = LockKeys(name: bytes(report))
 
 /// The code of the `LockError` that `body` ends with; nil when it ends with none.
-func code(_ body: () async throws -> Void) async -> LockError.Code? {
+func code<Value>(_ body: () async throws -> Value) async -> LockError.Code? {
     do {
-        try await body()
+        _ = try await body()
         return nil
     } catch {
         return (error as? LockError)?.code

@@ -101,3 +101,15 @@ extension AcquireReply {
     var mark: Mark? { if case .marked(let mark) = self { mark } else { nil } }
     var isUnsettled: Bool { if case .unsettled = self { true } else { false } }
 }
+
+/// Values of which a case wants a copy with one thing changed.
+protocol Changeable {}
+extension Changeable {
+    func with<Value>(_ path: WritableKeyPath<Self, Value>, _ value: Value) -> Self {
+        var copy = self
+        copy[keyPath: path] = value
+        return copy
+    }
+}
+extension RenewRequest: Changeable {}
+extension LockView: Changeable {}

@@ -1,15 +1,33 @@
 // This source file is part of Baton.
 // SPDX-License-Identifier: Apache-2.0
 
+import BatonCore
 import Foundation
 import Testing
 
 /// Other processes at the same file, and the file itself.
 extension SQLiteBench {
+    /// SQL that makes a file forget all locks.
+    static let forgetting = ["lock", "fence", "holder", "mark", "epoch"].map { "DELETE FROM \($0);" }.joined()
+
+    /// SQL that takes a lock away from its holder, without a release.
+    static func deleting(_ keys: LockKeys) -> String {
+        let name = keys.lock.map { String(format: "%02x", $0) }.joined()
+        return "UPDATE lock SET token = x'' WHERE key = x'\(name)'"
+    }
+
+    /// A copy takes the place of the file; `copying` runs SQL.
+    func replaceByCopy(_ copying: (String) async throws -> Void) async throws {
+        try await copying("VACUUM INTO '\(folder)/copy.db'")
+        unlink(path + "-wal")
+        rename(folder + "/copy.db", path)
+    }
+
     /// Runs SQL in another process, as somebody with the sqlite tools would.
     func edit(_ sql: String) async throws {
         let process = try python(
-            "import sqlite3, sys; c = sqlite3.connect(sys.argv[1], isolation_level=None); c.execute(sys.argv[2])", sql)
+            "import sqlite3, sys; c = sqlite3.connect(sys.argv[1], isolation_level=None); c.executescript(sys.argv[2])",
+            sql)
         #expect(await end(of: process) == 0)
     }
 

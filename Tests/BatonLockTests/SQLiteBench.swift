@@ -34,6 +34,7 @@ final class SQLiteBench: Sendable {
     func advance(_ duration: Duration) { time.withLock { $0 = $0 + duration } }
     func setWall(_ microseconds: Int64) { wall.withLock { $0 = microseconds } }
     var microseconds: Int64 { time.withLock { $0.nanoseconds / 1000 } }
+    var wallMicroseconds: Int64 { wall.withLock { $0 } }
 
     /// A store as another process would open it.
     func store(boot: String? = "boot-1") -> SQLiteStore {

@@ -62,10 +62,10 @@ import Testing
         let bench = SQLiteBench()
         let open = bench.store()
         try await open.settleNow()
-        try await bench.edit("VACUUM INTO '\(bench.folder)/copy.db'")
-        _ = try await open.acquire(.guarded("a"))
-        unlink(bench.path + "-wal")
-        rename(bench.folder + "/copy.db", bench.path)
+        try await bench.replaceByCopy { copy in
+            try await bench.edit(copy)
+            _ = try await open.acquire(.guarded("a"))
+        }
         // A process that knows nothing of the old file finds the record of another one in it.
         let fresh = bench.store()
         guard case .unsettled(let nonce, _) = try await fresh.acquire(.guarded("b")) else {

@@ -17,6 +17,8 @@ struct StoreUnderTest: Sendable {
     let forgetEverything: @Sendable () async throws -> Void
     /// The lock's own key (or row) goes away without a release; its companions stay.
     let deleteLock: @Sendable (LockKeys) async throws -> Void
+    /// The store comes back with its data, but as another: restored, restarted, promoted.
+    let restart: @Sendable () async throws -> Void
 }
 
 /// A kind of store, and a way to have a fresh one.
@@ -37,16 +39,19 @@ struct StoreBackend: Sendable, CustomTestStringConvertible {
             try await body(
                 StoreUnderTest(
                     store: store,
-                    forgetEverything: {
-                        for table in ["lock", "fence", "holder", "mark", "epoch"] {
-                            try await bench.edit("DELETE FROM \(table)")
-                        }
-                    },
-                    deleteLock: { keys in
-                        let name = keys.lock.map { String(format: "%02x", $0) }.joined()
-                        try await bench.edit("UPDATE lock SET token = x'' WHERE key = x'\(name)'")
-                    }))
+                    forgetEverything: { try await bench.edit(SQLiteBench.forgetting) },
+                    deleteLock: { try await bench.edit(SQLiteBench.deleting($0)) },
+                    restart: { try await bench.replaceByCopy { try await bench.edit($0) } }))
             await store.close()
+        },
+        StoreBackend(name: "the pure model") { body in
+            let store = ModelStore()
+            let restarts = Counter()
+            try await body(
+                StoreUnderTest(
+                    store: store, forgetEverything: { store.change { $0.forgetEverything() } },
+                    deleteLock: { keys in store.change { $0.forgetLock(keys) } },
+                    restart: { store.change { $0.restart(as: bytes("\(restarts.next())")) } }))
         },
     ]
 
@@ -60,7 +65,8 @@ struct StoreBackend: Sendable, CustomTestStringConvertible {
                     try await body(
                         StoreUnderTest(
                             store: store, forgetEverything: { try server.ask("FLUSHALL") },
-                            deleteLock: { try server.ask("DEL", String(decoding: $0.lock, as: UTF8.self)) }))
+                            deleteLock: { try server.ask("DEL", String(decoding: $0.lock, as: UTF8.self)) },
+                            restart: { try server.becomeAnother() }))
                 }
             }
         }

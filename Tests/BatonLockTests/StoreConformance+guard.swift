@@ -37,6 +37,46 @@ extension StoreConformance {
     }
 
     @Test(arguments: StoreBackend.all)
+    func aStoreThatComesBackIsUnsettledAndEachTimeAnew(backend: StoreBackend) async throws {
+        try await backend.with { subject in
+            let store = subject.store
+            try await store.settle()
+            #expect(try await store.acquire(.daemon("a")).grant != nil)
+            var nonces: [Bytes] = []
+            for _ in 0..<3 {
+                try await subject.restart()
+                // Not even its holder's token is known again without the wait.
+                #expect(try await store.acquire(.daemon("a")).isUnsettled)
+                let nonce = try await store.nonce()
+                #expect(!nonces.contains(nonce))
+                nonces.append(nonce)
+            }
+            // It is used, but nobody asks it for a grant, and then it is replaced once more.
+            try await subject.restart()
+            _ = try await store.look()
+            try await subject.restart()
+            for nonce in nonces { #expect(try await store.acquire(.daemon("b", nonce: nonce)).isUnsettled) }
+            #expect(try await store.acquire(.daemon("b", nonce: store.nonce())).heldBy != nil)
+            #expect(try await store.acquire(.daemon("a")).grant != nil)
+        }
+    }
+
+    @Test(arguments: StoreBackend.all)
+    func withoutTheGuardTheStoresPastDoesNotMatter(backend: StoreBackend) async throws {
+        try await backend.with { subject in
+            let store = subject.store
+            var request = AcquireRequest.daemon("a")
+            request.guarding = nil
+            #expect(try await store.acquire(request).grant != nil)
+            let renewal = RenewRequest(keys: .report, token: bytes("a"), change: .reset(leaseLength))
+            #expect(try await store.renew(renewal) == .renewed(timeToLive: leaseLength))
+            try await subject.forgetEverything()
+            #expect(try await store.renew(renewal) == .lost)
+            #expect(try await store.renew(renewal.with(\.notAfter, store.serverTime(in: 10))) == .lost)
+        }
+    }
+
+    @Test(arguments: StoreBackend.all)
     func aHolderPutsItsLockBackAndEndsNobodysWait(backend: StoreBackend) async throws {
         try await backend.with { subject in
             let store = subject.store
@@ -161,6 +201,72 @@ extension StoreConformance {
             #expect(try await store.release("b"))
             #expect(try await store.acquire(.daemon("c")).grant != nil)
             #expect(try await store.release("b") == false)
+        }
+    }
+
+    @Test(arguments: StoreBackend.all)
+    func anOldRecordDoesNotKeepTheHolderFromPuttingItsLockBack(backend: StoreBackend) async throws {
+        try await backend.with { subject in
+            let store = subject.store
+            try await store.settle()
+            // The store comes back from a copy that knows an earlier holder.
+            #expect(try await store.acquire(.daemon("earlier")).grant != nil)
+            try await subject.restart()
+            try await subject.deleteLock(.report)
+            let renewal = try await RenewRequest.daemon("a", notAfter: store.timeAfterALook() + 10_000_000)
+            #expect(try await store.renew(renewal) == .renewed(timeToLive: leaseLength))
+            #expect(try await store.acquire(.daemon("b", nonce: store.nonce())).heldBy != nil)
+        }
+    }
+
+    @Test(arguments: StoreBackend.all)
+    func withoutTheGuardTheOwnerRecordIsLeftAlone(backend: StoreBackend) async throws {
+        try await backend.with { subject in
+            let store = subject.store
+            try await store.settle()
+            #expect(try await store.acquire(.daemon("a")).grant != nil)
+            let owner = try #require(try await store.acquire(.daemon("b")).heldBy?.owner)
+            let renewal = RenewRequest(keys: .report, token: bytes("a"), change: .reset(.seconds(5)))
+            #expect(try await store.renew(renewal) == .renewed(timeToLive: .seconds(5)))
+            #expect(try await store.release("a", guarding: false))
+            #expect(try await store.look().holderToken == bytes("a"))
+            // Who asks without the guard is granted it, and gives it back.
+            #expect(try await store.acquire(.plain("b")).grant != nil)
+            #expect(try await store.acquire(.daemon("c")).heldBy?.owner == owner)
+            #expect(try await store.release("b", guarding: false))
+            // Who asks with it learns that it was never released by its owner.
+            #expect(try await store.acquire(.daemon("c")).orphanOf?.owner == owner)
+            #expect(try await store.release("a"))
+            #expect(try await store.acquire(.daemon("c")).grant != nil)
+        }
+    }
+
+    @Test(arguments: StoreBackend.all)
+    func theOwnerIsGrantedItsVanishedLock(backend: StoreBackend) async throws {
+        try await backend.with { subject in
+            let store = subject.store
+            try await store.settle()
+            #expect(try await store.acquire(.daemon("a")).grant != nil)
+            try await subject.deleteLock(.report)
+            #expect(try await store.renew(.daemon("a", notAfter: nil)) == .lost, "without a limit nothing is put back")
+            #expect(try await store.renew(.daemon("a", notAfter: store.serverTime(in: -1))) == .lost)
+            #expect(try await store.acquire(.daemon("a")).grant != nil)
+        }
+    }
+
+    @Test(arguments: StoreBackend.all)
+    func theRecordOfAnEarlierGrantIsNeverSeenAgain(backend: StoreBackend) async throws {
+        try await backend.with { subject in
+            let store = subject.store
+            try await store.settle()
+            var seen: [Bytes] = []
+            for _ in 0..<3 {
+                #expect(try await store.acquire(.daemon("a")).grant != nil)
+                let owner = try #require(try await store.acquire(.daemon("b")).heldBy?.owner)
+                #expect(!seen.contains(owner))
+                seen.append(owner)
+                #expect(try await store.release("a"))
+            }
         }
     }
 }

@@ -49,8 +49,75 @@ extension StoreConformance {
                 return grant != nil
             }
             #expect(grant?.failures == 3)
+            // The reply was lost: told again.
+            #expect(try await store.acquire(.daemon("b")) == grant.map { .granted($0) })
+            // A daemon that takes the run over is told so as well, should its first reply be lost.
+            var adoption = RenewRequest.daemon("b", notAfter: nil)
+            adoption.successor = .init(token: bytes("heir"), holder: bytes("held by heir"))
+            #expect(try await store.renew(adoption) == .renewed(timeToLive: leaseLength))
+            #expect(try await store.acquire(.daemon("heir")).grant?.failures == 3)
             #expect(try await store.look().mark == nil)
-            #expect(try await store.release("b"))
+            #expect(try await store.release("heir"))
+            #expect(try await store.acquire(.daemon("c")).grant?.failures == 0)
+        }
+    }
+
+    @Test(arguments: StoreBackend.all)
+    func aMarkComesBeforeTheHolderButNotBeforeALostReply(backend: StoreBackend) async throws {
+        try await backend.with { subject in
+            let store = subject.store
+            try await store.settle()
+            #expect(try await store.acquire(.daemon("a")).grant != nil)
+            let down = Mark(kind: .heldDown, by: "web-1")
+            try await store.setMark(down, on: .report, timeout: patience)
+            #expect(try await store.acquire(.daemon("b")) == .marked(down))
+            #expect(try await store.acquire(.daemon("a")).grant != nil)
+            #expect(try await store.renew(.daemon("a", notAfter: nil)) == .renewed(timeToLive: leaseLength))
+            // What the operator said stays in force, whatever the run that ended would set.
+            #expect(try await store.release("a", mark: Mark(kind: .coolingDown, remaining: .seconds(1), failures: 1)))
+            #expect(try await store.look().mark == down)
+        }
+    }
+
+    @Test(arguments: StoreBackend.all)
+    func aMarkIsReplacedAndOneWithoutTimeIsOver(backend: StoreBackend) async throws {
+        try await backend.with { subject in
+            let store = subject.store
+            try await store.settle()
+            try await store.setMark(Mark(kind: .heldDown, by: "web-1"), on: .report, timeout: patience)
+            let finished = Mark(kind: .finished, failures: 2, by: "web-2")
+            try await store.setMark(finished, on: .report, timeout: patience)
+            #expect(try await store.look().mark == finished)
+            let over = Mark(kind: .coolingDown, remaining: .zero, failures: 4)
+            try await store.setMark(over, on: .report, timeout: patience)
+            #expect(try await store.look().mark == nil)
+            // Who does not heed marks leaves it for who does.
+            var heedless = AcquireRequest.daemon("a")
+            heedless.heedsMarks = false
+            #expect(try await store.acquire(heedless).grant?.failures == 0)
+            #expect(try await store.release("a"))
+            #expect(try await store.acquire(.daemon("b")).grant?.failures == 4)
+        }
+    }
+
+    @Test(arguments: StoreBackend.all)
+    func failuresAreNotInheritedFromAnothersRecord(backend: StoreBackend) async throws {
+        try await backend.with { subject in
+            let store = subject.store
+            try await store.settle()
+            let over = Mark(kind: .coolingDown, remaining: .zero, failures: 4)
+            try await store.setMark(over, on: .report, timeout: patience)
+            #expect(try await store.acquire(.daemon("a")).grant?.failures == 4)
+            // Its record stays, without the guard.
+            #expect(try await store.release("a", guarding: false))
+            #expect(try await store.acquire(.plain("b")).grant != nil)
+            #expect(try await store.acquire(.daemon("b")).grant?.failures == 0)
+            #expect(try await store.release("b", guarding: false))
+            try await store.setMark(over, on: .report, timeout: patience)
+            #expect(try await store.acquire(.daemon("b")).grant?.failures == 4)
+            #expect(try await store.release("b", guarding: false))
+            #expect(try await store.acquire(.plain("c")).grant != nil)
+            #expect(try await store.renew(.daemon("c", notAfter: nil)) == .renewed(timeToLive: leaseLength))
             #expect(try await store.acquire(.daemon("c")).grant?.failures == 0)
         }
     }

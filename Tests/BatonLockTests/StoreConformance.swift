@@ -193,4 +193,69 @@ struct StoreConformance {
             #expect(try await store.look().fence == fence)
         }
     }
+
+    @Test(arguments: StoreBackend.all)
+    func aFenceIsGrantedOnlyWhenAskedForAndNeverBelowWhatIsKnown(backend: StoreBackend) async throws {
+        try await backend.with { subject in
+            let store = subject.store
+            try await store.settle()
+            var request = AcquireRequest.daemon("a")
+            request.fence = nil
+            #expect(try await store.acquire(request).grant == .init(fence: nil))
+            #expect(try await store.look().fence == 0)
+            request.fence = .init()
+            let fence = try #require(try await store.acquire(request).grant?.fence)
+            #expect(try await store.look().fence == fence)
+            // The reply was lost, and meanwhile a larger fence became known.
+            request.fence = .init(floor: fence + 1_000_000_000)
+            #expect(try await store.acquire(request).grant?.fence == fence + 1_000_000_001)
+            // A renewal never lowers it.
+            #expect(
+                try await store.renew(.daemon("a", notAfter: nil, fence: fence)) == .renewed(timeToLive: leaseLength))
+            #expect(try await store.look().fence == fence + 1_000_000_001)
+        }
+    }
+
+    @Test(arguments: StoreBackend.all)
+    func afterTheLargestFenceNothingIsGranted(backend: StoreBackend) async throws {
+        try await backend.with { subject in
+            let store = subject.store
+            try await store.settle()
+            let largest = AcquireRequest.FenceRequest.largest
+            #expect(try await store.acquire(.daemon("a", floor: largest - 1)).grant?.fence == largest)
+            #expect(try await store.acquire(.daemon("a")).grant?.fence == largest, "the reply was lost")
+            #expect(
+                try await store.renew(.daemon("a", notAfter: nil, fence: largest)) == .renewed(timeToLive: leaseLength))
+            #expect(try await store.release("a"))
+            let before = try await store.look()
+            for floor in [0, largest] {
+                #expect(await code { try await store.acquire(.daemon("b", floor: floor)) } == .refused)
+            }
+            #expect(try await store.look() == before)
+            #expect(before.fence == largest)
+        }
+    }
+
+    // MARK: Holder records
+
+    @Test(arguments: StoreBackend.all)
+    func aRenewalWritesTheHoldersRecordOnlyWhereThereIsNone(backend: StoreBackend) async throws {
+        try await backend.with { subject in
+            let store = subject.store
+            try await store.settle()
+            #expect(try await store.acquire(.plain("a")).grant != nil)
+            #expect(try await store.look().holder == nil)
+            let renewal = RenewRequest.daemon("a", notAfter: nil)
+            #expect(try await store.renew(renewal) == .renewed(timeToLive: leaseLength))
+            #expect(try await store.look().holder == bytes("held by a"))
+            let other = renewal.with(\.holder, bytes("something else"))
+            #expect(try await store.renew(other) == .renewed(timeToLive: leaseLength))
+            #expect(try await store.look().holder == bytes("held by a"))
+            // A grant without a record leaves the old one, which its token tells from the new holder's.
+            #expect(try await store.release("a", guarding: false))
+            #expect(try await store.acquire(.plain("b")).grant != nil)
+            let view = try await store.look()
+            #expect(view.token == bytes("b") && view.holderToken == bytes("a"))
+        }
+    }
 }

@@ -110,6 +110,25 @@ final class TestServer: Sendable {
         return number
     }
 
+    /// Its clock, in microseconds.
+    func time() throws -> Int64 {
+        guard case .array(let parts) = try ask("TIME"), parts.count == 2, let seconds = parts[0].number,
+            let rest = parts[1].number
+        else { throw TestFailure("no time") }
+        return seconds * 1_000_000 + rest
+    }
+
+    /// Gives it another identity, with the data it has: what a promotion does.
+    func becomeAnother() throws {
+        let connection = try RawConnection(socket: socket)
+        // In one step: as a replica it would answer nobody.
+        for command in ["MULTI", "REPLICAOF 127.0.0.1 1", "REPLICAOF NO ONE", "EXEC"] {
+            if case .error(let message) = try connection.ask(command.split(separator: " ").map { Array($0.utf8) }) {
+                throw TestFailure(message)
+            }
+        }
+    }
+
     /// Freezes the server.
     func freeze() { signal(SIGSTOP) }
     /// Lets a frozen server go on.
