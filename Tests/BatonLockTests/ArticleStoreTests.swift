@@ -21,7 +21,7 @@ struct ArticleStoreTests {
                     guard let token = try await store.look(keys).token else { return }
                     let release = ReleaseRequest(keys: keys, token: token, guarding: false)
                     _ = try await store.release(release, timeout: patience)
-                }))
+                }, restart: { throw TestFailure("it has no guard") }))
     }
 
     /// As far as there is no guard, the cases of all stores hold for it.

@@ -59,10 +59,12 @@ final class ModelStore: LockStore {
         _ = announce { $0.setMark(mark, on: keys, at: now()) }
     }
 
+    let waitingRoom = WaitingRoom()
+
     func serverTime() -> Int64? { now() }
 
     func withAnnouncements<Result: Sendable>(
-        of keys: LockKeys, _ body: @Sendable (Doorbell) async throws -> Result
+        of keys: LockKeys, _ body: (Doorbell) async throws -> Result
     ) async throws -> Result {
         let bell = Doorbell()
         state.withLock { $0.bells[keys.lock, default: []].append(bell) }

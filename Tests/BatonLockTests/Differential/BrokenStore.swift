@@ -40,10 +40,12 @@ struct BrokenStore: LockStore {
         try await inner.setMark(mark, on: keys, timeout: timeout)
     }
 
+    var waitingRoom: WaitingRoom { inner.waitingRoom }
+
     func serverTime() -> Int64? { inner.serverTime() }
 
     func withAnnouncements<Result: Sendable>(
-        of keys: LockKeys, _ body: @Sendable (Doorbell) async throws -> Result
+        of keys: LockKeys, _ body: (Doorbell) async throws -> Result
     ) async throws -> Result {
         try await inner.withAnnouncements(of: keys, body)
     }
