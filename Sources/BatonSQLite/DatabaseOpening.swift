@@ -31,9 +31,14 @@ struct DatabaseOpening {
         configuration.busyMode = .callback { limit.wait(tries: $0) }
         let queue = try DatabaseQueue(path: path, configuration: configuration)
         try queue.writeWithoutTransaction { database in
-            try check(database)
+            // In one transaction: another process may be creating the tables, and must not be seen half-way.
+            try database.inTransaction(.deferred) {
+                try check(database)
+                return .commit
+            }
             try useWriteAheadLog(database, limit)
             try database.inTransaction(.immediate) {
+                try check(database)
                 try createTables(database)
                 try bringUpToDate(database)
                 if let before { try StoreTransaction.unsettleCopy(database, opened: before) }

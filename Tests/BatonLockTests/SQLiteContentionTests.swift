@@ -66,6 +66,23 @@ private final class Turnstile: Sendable {
         #expect(turnstile.entries == 160)
     }
 
+    @Test func storesThatCreateTheFileAtTheSameTimeAllFindItTheirs() async throws {
+        for _ in 0..<200 {
+            let bench = SQLiteBench()
+            try await withThrowingTaskGroup(of: Void.self) { group in
+                for _ in 0..<8 {
+                    group.addTask {
+                        let store = bench.store()
+                        let view = try await store.lookAround()
+                        #expect(view.token == nil)
+                        await store.close()
+                    }
+                }
+                try await group.waitForAll()
+            }
+        }
+    }
+
     @Test func aReleaseRingsTheWaitersOfItsLockInAnotherStore() async throws {
         let bench = SQLiteBench()
         let (one, two) = (bench.store(), bench.store())
