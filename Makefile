@@ -38,7 +38,7 @@ bench: build
 
 # The pages of the library, for a browser.
 docs: setup
-	@echo "Building the library's modules. The first time, this compiles their dependencies as well: some minutes."
+	@echo "Building the library's modules. The first time, this compiles their dependencies as well: about 4 minutes on 2 cores."
 	.ci/docs
 	echo "The pages want a web server, such as:  python3 -m http.server --bind 127.0.0.1 --directory .build/docs 8000"
 	echo "and are then at http://127.0.0.1:8000/documentation"
