@@ -1,4 +1,4 @@
-// swift-tools-version: 6.1
+// swift-tools-version: 6.2
 // SPDX-License-Identifier: Apache-2.0
 
 import PackageDescription
@@ -8,6 +8,8 @@ let package = Package(
     products: [
         .library(name: "BatonLock", targets: ["BatonLock"]),
         .library(name: "BatonValkey", targets: ["BatonValkey"]),
+        .library(name: "BatonSQLite", targets: ["BatonSQLite"]),
+        .library(name: "BatonCore", targets: ["BatonCore"]),
         .executable(name: "batond", targets: ["batond"]),
         .executable(name: "batonctl", targets: ["batonctl"]),
         .executable(name: "baton-keeper", targets: ["baton-keeper"]),
@@ -138,6 +140,6 @@ for target in package.targets where target.type != .system && !["CLinux", "test-
             .enableUpcomingFeature("InternalImportsByDefault"),
             .enableUpcomingFeature("MemberImportVisibility"),
             .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
-            .unsafeFlags(["-warnings-as-errors"]),
+            .treatAllWarnings(as: .error),
         ]
 }
