@@ -12,9 +12,14 @@ import Testing
 /// One cell of the matrix: a store behind a proxy of its own, and a lock of its own on a server that all cells share.
 struct WireCell: Sendable {
     /// What a call may take beyond its own time limits, on a machine that is busy with other cells.
-    static let margin = Duration.seconds(5)
+    static var margin: Duration { .seconds(5) + lateness.seen * 20 }
+    /// Answers come when they are due, so that what a call ends with is the fault's doing and not the machine's.
+    static var isPunctual: Bool { lateness.seen < .milliseconds(50) }
     /// The time limit of a request that nothing will come of.
     static let brief = Duration.milliseconds(150)
+
+    /// How late the machine is while the cells of a row run.
+    static let lateness = Lateness()
 
     let title: String
     let server: TestServer
@@ -94,9 +99,10 @@ struct WireCell: Sendable {
 
     /// Runs the cells of a row, some at a time. A cell that throws is an issue that names it.
     static func each<Column: Sendable>(
-        _ columns: [Column], atOnce: Int = 64, _ body: @escaping @Sendable (Int, Column) async throws -> Void,
+        _ columns: [Column], atOnce: Int = 48, _ body: @escaping @Sendable (Int, Column) async throws -> Void,
         title: @escaping @Sendable (Column) -> String
     ) async {
+        async let _ = lateness.watch()  // ends with this scope
         await withTaskGroup(of: Void.self) { group in
             for (number, column) in columns.enumerated() {
                 if number >= atOnce { await group.next() }

@@ -44,6 +44,7 @@ struct WireGreetingTests {
         #expect(.now - start < .seconds(5) + WireCell.margin, "\(title)")
 
         switch (outcome, column.expectation) {
+        case _ where !WireCell.isPunctual: break
         case (.success(true), .fails) where column.isLasting && isNeeded: Issue.record("\(title): it succeeded")
         case (.success(true), _): break
         case (.failure(let error as LockError), .fails(let code, let word)):

@@ -37,7 +37,7 @@ struct WireRequestTests {
 
         let limit =
             switch column.expectation {
-            case .fails(.unavailable, _): Duration.milliseconds(400)
+            case .fails(.unavailable, _): Duration.milliseconds(600)
             default: column.hangs ? WireCell.brief : patience
             }
         let start = ContinuousClock.now
@@ -50,7 +50,7 @@ struct WireRequestTests {
         proxy.deliver()
         try await proxy.settle()
         let isDone = try row.isDone(cell)
-        judge(outcome, column, title)
+        if WireCell.isPunctual { judge(outcome, column, title) }
         switch outcome {
         case .success: #expect(isDone != false, "\(title): it was not done")
         case .failure(let error) where error.code == .unknownOutcome:
@@ -67,7 +67,9 @@ struct WireRequestTests {
         case (.failure(let error), .unknown), (.failure(let error), .succeedsOrUnknown):
             #expect(error.code == .unknownOutcome, "\(title): \(error.code): \(error)")
         case (.failure(let error), .fails(let code, let word)):
-            #expect(error.code == code, "\(title): \(error.code): \(error)")
+            // A replica is left, and its connection may not have a successor when the time is up.
+            let codes = code == .unavailable ? [code, .unreachable] : [code]
+            #expect(codes.contains(error.code), "\(title): \(error.code): \(error)")
             #expect(error.message.contains(word), "\(title): \(error)")
         case (.success, _), (.failure, .succeeds): Issue.record("\(title): \(outcome)")
         }
