@@ -15,21 +15,20 @@
 #include <string.h>
 #include <time.h>
 
-static const char key[] = "bench:peer:00", fence_key[] = "{bench:peer:00}:fence", holder_key[] = "{bench:peer:00}:holder";
+static const char key[] = "bench:peer:00", fence_key[] = "{bench:peer:00}:fence";
 static const char boot[] = "00000000-0000-0000-0000-000000000000";
 static sqlite3 *database;
 
-enum { BEGIN, COMMIT, FIND, FENCE, RAISE, HOLD, NO_HOLDER, DELETE, ANNOUNCE, FORGET, STATEMENTS };
+enum { BEGIN, COMMIT, FIND, FENCE, RAISE, HOLD, DELETE, ANNOUNCE, FORGET, STATEMENTS };
 static const char *const text[STATEMENTS] = {
     [BEGIN] = "BEGIN IMMEDIATE",
     [COMMIT] = "COMMIT",
-    [FIND] = "SELECT token, owner, boot, expires, timeout, seq, failures FROM lock WHERE key = ?",
+    [FIND] = "SELECT boot, token, expires, owner, timeout, seq, lease_ends FROM lock WHERE key = ?",
     [FENCE] = "SELECT value FROM fence WHERE key = ?",
     [RAISE] = "INSERT INTO fence (key, value) VALUES (?, ?)"
               " ON CONFLICT (key) DO UPDATE SET value = max(value, excluded.value)",
-    [HOLD] = "INSERT OR REPLACE INTO lock (key, token, owner, boot, expires, timeout, seq, failures)"
+    [HOLD] = "INSERT OR REPLACE INTO lock (key, boot, token, expires, owner, timeout, seq, lease_ends)"
              " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-    [NO_HOLDER] = "DELETE FROM holder WHERE key = ?",
     [DELETE] = "DELETE FROM lock WHERE key = ?",
     [ANNOUNCE] = "INSERT OR REPLACE INTO change (key, number)"
                  " VALUES (?, (SELECT coalesce(max(number), 0) + 1 FROM change))",
@@ -73,12 +72,9 @@ static void acquire(const char *token) {
     sqlite3_bind_int64(statements[RAISE], 2, read_clock(CLOCK_REALTIME) / 1000);
     run(RAISE);
     sqlite3_stmt *hold = statements[HOLD];
-    sqlite3_bind_blob(hold, 2, token, 32, SQLITE_STATIC);
     sqlite3_bind_blob(hold, 3, token, 32, SQLITE_STATIC);
-    sqlite3_bind_int64(hold, 5, now + 10000000);
-    sqlite3_bind_int64(hold, 6, 10000000);
+    sqlite3_bind_int64(hold, 4, now + 10000000);
     run(HOLD);
-    run(NO_HOLDER);
     run(COMMIT);
 }
 
@@ -87,7 +83,6 @@ static void release(void) {
     run(BEGIN);
     if (!run(FIND)) fail();
     run(DELETE);
-    run(NO_HOLDER);
     run(ANNOUNCE);
     run(FORGET);
     run(COMMIT);
@@ -98,11 +93,11 @@ int main(int argc, char **argv) {
     sqlite3_busy_timeout(database, 10000);
     for (int i = 0; i < STATEMENTS; i++)
         if (sqlite3_prepare_v2(database, text[i], -1, &statements[i], NULL) != SQLITE_OK) fail();
-    bind(FIND, key), bind(FENCE, fence_key), bind(RAISE, fence_key), bind(HOLD, key), bind(NO_HOLDER, holder_key);
+    bind(FIND, key), bind(FENCE, fence_key), bind(RAISE, fence_key), bind(HOLD, key);
     bind(DELETE, key), bind(ANNOUNCE, key);
-    sqlite3_bind_text(statements[HOLD], 4, boot, -1, SQLITE_STATIC);
-    sqlite3_bind_int64(statements[HOLD], 7, 1);
-    sqlite3_bind_int64(statements[HOLD], 8, 0);
+    sqlite3_bind_text(statements[HOLD], 2, boot, -1, SQLITE_STATIC);
+    sqlite3_bind_zeroblob(statements[HOLD], 5, 0);
+    sqlite3_bind_int64(statements[HOLD], 7, 0);
     sqlite3_bind_int64(statements[FORGET], 1, 10000);
 
     unsigned long done = 0;
