@@ -54,6 +54,7 @@ let package = Package(
             dependencies: [
                 "BatonCore", "BatonLock", "BatonSystem",
                 .product(name: "GRDB", package: "GRDB.swift"),
+                .product(name: "GRDBSQLite", package: "GRDB.swift"),
             ]),
 
         // The daemon's parts.

@@ -2,7 +2,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import BatonCore
-import Foundation
 import GRDB
 
 /// The locks that were announced since the last look.
@@ -18,12 +17,9 @@ struct Changes {
     init(since seen: Int64, in database: Database) throws {
         var newest = seen
         var changed: [Bytes] = []
-        let rows = try Row.fetchCursor(
-            database.cachedStatement(sql: "SELECT key, number FROM change WHERE number > ? ORDER BY number"),
-            arguments: [seen])
-        while let row = try rows.next() {
-            newest = row[1] as Int64? ?? newest
-            changed.append(Bytes(row[0] as Data? ?? Data()))
+        try database.each("SELECT key, number FROM change WHERE number > ? ORDER BY number", seen) { row in
+            newest = row.integer(1) ?? newest
+            changed.append(row.bytes(0) ?? [])
         }
         locks = newest - seen > Self.kept ? nil : changed
         last = newest

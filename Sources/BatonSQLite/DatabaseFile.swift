@@ -13,22 +13,6 @@ import Synchronization
 /// SQLite blocks. Everything that touches it runs on `worker`, never on the threads of Swift's tasks, and no caller
 /// waits for it longer than its own time limit.
 final class DatabaseFile: Sendable {
-    /// How hard a commit is written.
-    enum Durability {
-        /// Nothing is written.
-        case readOnly
-        /// In the write-ahead log, which other processes see; a power loss may undo it.
-        case normal
-        /// On the disk.
-        case full
-    }
-
-    /// An open connection and the file it belongs to.
-    struct Connection {
-        let queue: DatabaseQueue
-        let identity: FileIdentity
-    }
-
     private enum Phase {
         /// `suspect`: the file was replaced while it was open, so the next one must be unsettled.
         case closed(suspect: Bool)
@@ -59,14 +43,14 @@ final class DatabaseFile: Sendable {
 
     /// Runs `body` in one transaction, which is rolled back when it throws or the time is over.
     func transact<Value: Sendable>(
-        about keys: LockKeys, timeout: Duration, durability: Durability,
+        about keys: LockKeys, timeout: Duration, _ access: Access,
         _ body: @escaping @Sendable (inout StoreTransaction) throws -> Value
     ) async throws(LockError) -> Value {
         let deadline = BootClock.now() + timeout
         let outcome = await withCheckedContinuation { continuation in
             let attempt = Attempt<Value>(continuation)
             worker.async {
-                if attempt.begin() { attempt.finish(self.run(until: deadline, durability, body)) }
+                if attempt.begin() { attempt.finish(self.run(until: deadline, access, body)) }
             }
             limit(attempt, to: timeout)
         }
@@ -121,33 +105,25 @@ final class DatabaseFile: Sendable {
     }
 
     private func run<Value: Sendable>(
-        until end: Instant, _ durability: Durability, _ body: (inout StoreTransaction) throws -> Value
+        until end: Instant, _ access: Access, _ body: (inout StoreTransaction) throws -> Value
     ) -> Result<Value, LockError> {
         limit.set(end)
         do {
             let connection = try connection()
-            var announced = false
-            let value = try connection.queue.writeWithoutTransaction { database -> Value in
-                var value: Value?
-                if durability != .readOnly {
-                    try database.execute(sql: "PRAGMA synchronous = \(durability == .full ? "FULL" : "NORMAL")")
+            var (value, announced) = (Value?.none, false)
+            try connection.transact(access) { database in
+                // Read the clock only now: waiting for the file's lock took time.
+                var transaction = StoreTransaction(
+                    database: database, now: serverTime(), bootID: surroundings.bootID,
+                    wallMicroseconds: surroundings.wallMicroseconds(), file: connection.identity)
+                value = try body(&transaction)
+                announced = transaction.announced
+                if BootClock.now() >= end {
+                    throw LockError(.unreachable, "\(path): the time limit passed before the commit")
                 }
-                try database.inTransaction(durability == .readOnly ? .deferred : .immediate) {
-                    // Read the clock only now: waiting for the file's lock took time.
-                    var transaction = StoreTransaction(
-                        database: database, now: serverTime(), bootID: surroundings.bootID,
-                        wallMicroseconds: surroundings.wallMicroseconds(), identity: connection.identity.description)
-                    value = try body(&transaction)
-                    announced = transaction.announced
-                    if BootClock.now() >= end {
-                        throw LockError(.unreachable, "\(path): the time limit passed before the commit")
-                    }
-                    return .commit
-                }
-                guard let value else { throw LockError(.unreachable, "\(path): nothing was done") }
-                return value
             }
             if announced { announcements.announce() }
+            guard let value else { return .failure(LockError(.unreachable, "\(path): nothing was done")) }
             return .success(value)
         } catch let error as LockError {
             return .failure(error)

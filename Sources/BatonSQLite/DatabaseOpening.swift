@@ -16,7 +16,7 @@ struct DatabaseOpening {
     private static let schemaVersion = 2
 
     /// - Parameter limit: how long to wait while another process holds the file's lock, now and in later requests.
-    func open(_ limit: TimeLimit) throws -> DatabaseFile.Connection {
+    func open(_ limit: TimeLimit) throws -> Connection {
         // Not open(2): closing such a descriptor would drop the locks that SQLite has on the file in this process.
         if mknod(path, S_IFREG | 0o600, 0) != 0, errno != EEXIST {
             throw DatabaseFailure(path: path).lockError(creatingFailedWith: errno)
@@ -49,7 +49,7 @@ struct DatabaseOpening {
         guard let identity = FileIdentity(path: path), identity == before else {
             throw LockError(.unreachable, "\(path) was replaced while it was being opened")
         }
-        return DatabaseFile.Connection(queue: queue, identity: identity)
+        return Connection(queue: queue, identity: identity)
     }
 
     /// Refuses the database of another program, or of a later Baton, before anything is changed in it.

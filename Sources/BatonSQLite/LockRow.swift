@@ -2,7 +2,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import BatonCore
-import Foundation
 import GRDB
 
 /// A lock and its owner record: one row, so that the one cannot be lost without the other.
@@ -37,24 +36,23 @@ struct LockRow: Equatable {
     var record: Bytes? { owner.isEmpty ? nil : owner + Bytes(":\(seq)".utf8) }
 
     static func fetch(_ key: Bytes, in database: Database) throws -> LockRow? {
-        let statement = try database.cachedStatement(
-            sql: "SELECT boot, token, expires, owner, timeout, seq, lease_ends FROM lock WHERE key = ?")
-        guard let row = try Row.fetchOne(statement, arguments: [Data(key)]) else { return nil }
-        return LockRow(
-            boot: row[0] as String? ?? "", token: Bytes(row[1] as Data? ?? Data()), expires: row[2],
-            owner: Bytes(row[3] as Data? ?? Data()), timeout: row[4], seq: row[5] as Int64? ?? 0, leaseEnds: row[6])
+        let sql = "SELECT boot, token, expires, owner, timeout, seq, lease_ends FROM lock WHERE key = ?"
+        return try database.first(sql, key) { row in
+            LockRow(
+                boot: row.text(0) ?? "", token: row.bytes(1) ?? [], expires: row.integer(2), owner: row.bytes(3) ?? [],
+                timeout: row.integer(4), seq: row.integer(5) ?? 0, leaseEnds: row.integer(6))
+        }
     }
 
     func write(_ key: Bytes, in database: Database) throws {
-        try database.cachedStatement(
-            sql: """
-                INSERT OR REPLACE INTO lock (key, boot, token, expires, owner, timeout, seq, lease_ends)
-                VALUES (?, ?, ?, ?, ?, ?, ?, ?)
-                """
-        ).execute(arguments: [Data(key), boot, Data(token), expires, Data(owner), timeout, seq, leaseEnds])
+        try database.run(
+            """
+            INSERT OR REPLACE INTO lock (key, boot, token, expires, owner, timeout, seq, lease_ends)
+            VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+            """, key, boot, token, expires, owner, timeout, seq, leaseEnds)
     }
 
     static func delete(_ key: Bytes, in database: Database) throws {
-        try database.cachedStatement(sql: "DELETE FROM lock WHERE key = ?").execute(arguments: [Data(key)])
+        try database.run("DELETE FROM lock WHERE key = ?", key)
     }
 }

@@ -66,7 +66,7 @@ public final class SQLiteStore: LockStore {
     ) async throws(LockError) -> Stamped<AcquireReply> {
         try request.check()
         // Grants are few, and a fence must not be forgotten by a power loss: these are on the disk before the yes.
-        return try await file.transact(about: request.keys, timeout: timeout, durability: .full) {
+        return try await file.transact(about: request.keys, timeout: timeout, .writes(.full)) {
             Stamped(try $0.acquire(request), serverTime: $0.now)
         }
     }
@@ -78,7 +78,7 @@ public final class SQLiteStore: LockStore {
     public func renew(_ request: RenewRequest, timeout: Duration) async throws(LockError) -> Stamped<RenewReply> {
         try request.check()
         // A renewal that a power loss undoes is harmless: the boot id changes with it, and ends every lease.
-        return try await file.transact(about: request.keys, timeout: timeout, durability: .normal) {
+        return try await file.transact(about: request.keys, timeout: timeout, .writes(.normal)) {
             Stamped(try $0.renew(request), serverTime: $0.now)
         }
     }
@@ -89,7 +89,7 @@ public final class SQLiteStore: LockStore {
     public func release(_ request: ReleaseRequest, timeout: Duration) async throws(LockError) -> Bool {
         try request.check()
         return try await file.transact(
-            about: request.keys, timeout: timeout, durability: request.mark == nil ? .normal : .full
+            about: request.keys, timeout: timeout, .writes(request.mark == nil ? .normal : .full)
         ) {
             try $0.release(request)
         }
@@ -99,7 +99,7 @@ public final class SQLiteStore: LockStore {
     ///
     /// - Throws: `LockError` as ``acquire(_:timeout:)``. A lock that nobody holds is not an error.
     public func look(at keys: LockKeys, timeout: Duration) async throws(LockError) -> LockView {
-        try await file.transact(about: keys, timeout: timeout, durability: .readOnly) {
+        try await file.transact(about: keys, timeout: timeout, .reads) {
             try $0.look(at: keys)
         }
     }
@@ -108,7 +108,7 @@ public final class SQLiteStore: LockStore {
     ///
     /// - Throws: `LockError` as ``acquire(_:timeout:)``.
     public func setMark(_ mark: Mark?, on keys: LockKeys, timeout: Duration) async throws(LockError) {
-        try await file.transact(about: keys, timeout: timeout, durability: .full) {
+        try await file.transact(about: keys, timeout: timeout, .writes(.full)) {
             try $0.setMark(mark, on: keys)
             try $0.announce(keys)
         }

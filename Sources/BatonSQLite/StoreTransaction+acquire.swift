@@ -22,7 +22,7 @@ extension StoreTransaction {
             // The reply to the first grant was lost (rule S1): a full lease again, with the same fence.
             let record = try holderRow(request.keys.holder)
             let failures = record?.token == request.token ? record?.failures ?? 0 : 0
-            return .granted(try grant(request, fence, failures))
+            return .granted(try grant(request, fence, failures, after: row))
         }
         let mark = request.heedsMarks ? try markRow(request.keys.mark) : nil
         if let standing = standing(mark) { return .marked(standing) }
@@ -36,14 +36,16 @@ extension StoreTransaction {
         }
         // A mark whose time is over is used up by this grant.
         if mark != nil { try setMark(nil, on: request.keys) }
-        return .granted(try grant(request, fence, mark?.failures ?? 0))
+        return .granted(try grant(request, fence, mark?.failures ?? 0, after: row))
     }
 
-    private func grant(_ request: AcquireRequest, _ fence: Int64?, _ failures: Int) throws -> AcquireReply.Grant {
+    private func grant(
+        _ request: AcquireRequest, _ fence: Int64?, _ failures: Int, after row: LockRow?
+    ) throws -> AcquireReply.Grant {
         let keys = request.keys
         if let fence { try raiseFence(keys.fence, to: fence) }
         let timeout = request.timeout?.microseconds
-        try hold(keys.lock, by: request.token, timeout: timeout, guarded: request.guarding != nil)
+        try hold(keys.lock, by: request.token, timeout: timeout, guarded: request.guarding != nil, after: row)
         if let record = request.holder {
             try setHolder(HolderRow(token: request.token, record: record, failures: failures), keys.holder)
         }

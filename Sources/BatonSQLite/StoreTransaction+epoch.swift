@@ -3,7 +3,6 @@
 
 import BatonCore
 import BatonLock
-import Foundation
 import GRDB
 
 /// Rules S3 and S4: a file that does not know its own past grants nothing until `max_lock_timeout` was waited for.
@@ -19,15 +18,13 @@ extension StoreTransaction {
     ///
     /// A reboot is no reason to wait: nothing that held a lock before it can still run.
     func epoch(_ key: Bytes, guarding: AcquireRequest.Guarding) throws -> Epoch {
-        let statement = try database.cachedStatement(
-            sql: "SELECT identity, nonce, max_lock_timeout FROM epoch WHERE key = ?")
-        guard let row = try Row.fetchOne(statement, arguments: [Data(key)]) else {
-            let epoch = Epoch(nonce: freshNonce(), maxLockTimeout: guarding.maxLockTimeout.microseconds)
-            try write(epoch, key)
-            return epoch
+        let known = try database.first("SELECT nonce, max_lock_timeout FROM epoch WHERE key = ?", key) { row in
+            Epoch(nonce: row.bytes(0), maxLockTimeout: row.integer(1) ?? 0)
         }
-        let nonce = (row[1] as Data?).map { Bytes($0) }
-        return Epoch(nonce: nonce, maxLockTimeout: row[2] as Int64? ?? 0)
+        if let known { return known }
+        let epoch = Epoch(nonce: freshNonce(), maxLockTimeout: guarding.maxLockTimeout.microseconds)
+        try write(epoch, key)
+        return epoch
     }
 
     /// What keeps a guarded acquire from being granted; nil when the file is settled, or is by this request.
@@ -66,20 +63,20 @@ extension StoreTransaction {
     ///
     /// At once, not when a record is next needed: by then a third file may have the number of the first.
     static func unsettleCopy(_ database: Database, opened file: FileIdentity) throws {
-        try database.execute(
-            sql: "UPDATE epoch SET identity = ?, nonce = randomblob(16) WHERE identity <> ?",
-            arguments: [file.description, file.description])
+        try database.run(
+            "UPDATE epoch SET identity = ?, nonce = randomblob(16) WHERE identity <> ?", file.description,
+            file.description)
     }
 
     /// Makes everyone wait: this file took the place of another one. Who waits already need not begin again.
     static func unsettleAll(_ database: Database) throws {
-        try database.execute(sql: "UPDATE epoch SET nonce = randomblob(16) WHERE nonce IS NULL")
+        try database.run("UPDATE epoch SET nonce = randomblob(16) WHERE nonce IS NULL")
     }
 
     private func write(_ epoch: Epoch, _ key: Bytes) throws {
-        try database.cachedStatement(
-            sql: "INSERT OR REPLACE INTO epoch (key, identity, nonce, max_lock_timeout) VALUES (?, ?, ?, ?)"
-        ).execute(arguments: [Data(key), identity, epoch.nonce.map { Data($0) }, epoch.maxLockTimeout])
+        try database.run(
+            "INSERT OR REPLACE INTO epoch (key, identity, nonce, max_lock_timeout) VALUES (?, ?, ?, ?)", key,
+            file.description, epoch.nonce, epoch.maxLockTimeout)
     }
 
     private func freshNonce() -> Bytes {

@@ -2,8 +2,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import BatonCore
-import Foundation
-import GRDB
 
 extension StoreTransaction {
     /// A mark as it is kept. One whose time is over stays: it knows how many runs failed in a row.
@@ -17,13 +15,12 @@ extension StoreTransaction {
     }
 
     func markRow(_ key: Bytes) throws -> MarkRow? {
-        let statement = try database.cachedStatement(
-            sql: "SELECT kind, until, boot, failures, setter FROM mark WHERE key = ?")
-        guard let row = try Row.fetchOne(statement, arguments: [Data(key)]) else { return nil }
-        return MarkRow(
-            // A kind that this version does not know holds the job down: nothing starts by a misunderstanding.
-            kind: Mark.Kind(rawValue: row[0] as String? ?? "") ?? .heldDown, until: row[1],
-            boot: row[2] as String? ?? "", failures: row[3] as Int? ?? 0, setter: row[4] as String? ?? "")
+        try database.first("SELECT kind, until, boot, failures, setter FROM mark WHERE key = ?", key) { row in
+            MarkRow(
+                // A kind that this version does not know holds the job down: nothing starts by a misunderstanding.
+                kind: Mark.Kind(rawValue: row.text(0) ?? "") ?? .heldDown, until: row.integer(1),
+                boot: row.text(2) ?? "", failures: Int(row.integer(3) ?? 0), setter: row.text(4) ?? "")
+        }
     }
 
     /// The mark, if it still keeps the lock from being granted. One with an end, of another boot, is over.
@@ -38,12 +35,11 @@ extension StoreTransaction {
 
     func setMark(_ mark: Mark?, on keys: LockKeys) throws {
         guard let mark else {
-            try database.cachedStatement(sql: "DELETE FROM mark WHERE key = ?").execute(arguments: [Data(keys.mark)])
-            return
+            return try database.run("DELETE FROM mark WHERE key = ?", keys.mark)
         }
         let until = mark.remaining.map { now.addingOrMax($0.microseconds) }
-        try database.cachedStatement(
-            sql: "INSERT OR REPLACE INTO mark (key, kind, until, boot, failures, setter) VALUES (?, ?, ?, ?, ?, ?)"
-        ).execute(arguments: [Data(keys.mark), mark.kind.rawValue, until, bootID ?? "", mark.failures, mark.by])
+        try database.run(
+            "INSERT OR REPLACE INTO mark (key, kind, until, boot, failures, setter) VALUES (?, ?, ?, ?, ?, ?)",
+            keys.mark, mark.kind.rawValue, until, bootID ?? "", Int64(mark.failures), mark.by)
     }
 }

@@ -3,8 +3,6 @@
 
 import BatonCore
 import BatonLock
-import Foundation
-import GRDB
 
 extension StoreTransaction {
     /// True when the lock was ours. A guarded one is ours even when it ran out, as long as nobody was granted it since.

@@ -35,7 +35,7 @@ extension StoreTransaction {
         if timeout <= 0 { throw LockError(.refused, "nothing would be left of the lease") }
         if let epoch { try check(.microseconds(timeout), against: epoch) }
 
-        try hold(request.keys.lock, by: heir, timeout: timeout, guarded: epoch != nil)
+        try hold(request.keys.lock, by: heir, timeout: timeout, guarded: epoch != nil, after: row)
         if request.fence > 0 { try raiseFence(request.keys.fence, to: request.fence) }
         if let record = request.successor?.holder ?? request.holder {
             let last = try holderRow(request.keys.holder)

@@ -3,7 +3,6 @@
 
 import BatonCore
 import BatonLock
-import Foundation
 import GRDB
 
 /// One transaction on the store's tables. The requests are in its extensions.
@@ -16,16 +15,16 @@ struct StoreTransaction {
     /// The size of a fence.
     let wallMicroseconds: Int64
     /// Which file this is.
-    let identity: String
+    let file: FileIdentity
     /// Whether somebody is to be told after the commit.
     private(set) var announced = false
 
-    init(database: Database, now: Int64, bootID: String?, wallMicroseconds: Int64, identity: String) {
+    init(database: Database, now: Int64, bootID: String?, wallMicroseconds: Int64, file: FileIdentity) {
         self.database = database
         self.now = now
         self.bootID = bootID
         self.wallMicroseconds = wallMicroseconds
-        self.identity = identity
+        self.file = file
     }
 
     // MARK: - The lock's row
@@ -37,11 +36,13 @@ struct StoreTransaction {
     }
 
     /// Makes `token` the holder from now on, and under the guard the owner as well.
-    func hold(_ key: Bytes, by token: Bytes, timeout: Int64?, guarded: Bool) throws {
+    ///
+    /// - Parameter previous: the row as it is.
+    func hold(_ key: Bytes, by token: Bytes, timeout: Int64?, guarded: Bool, after previous: LockRow?) throws {
         guard let bootID else {
             throw LockError(.refused, "the kernel does not name this boot: leases would outlive a reboot")
         }
-        var row = try lockRow(key) ?? LockRow(boot: bootID)
+        var row = previous ?? LockRow(boot: bootID)
         row.token = token
         row.expires = timeout.map { now.addingOrMax($0) }
         if guarded {
@@ -57,18 +58,16 @@ struct StoreTransaction {
     // MARK: - Fences
 
     func lastFence(_ key: Bytes) throws -> Int64 {
-        try Int64.fetchOne(
-            database.cachedStatement(sql: "SELECT value FROM fence WHERE key = ?"), arguments: [Data(key)]) ?? 0
+        try database.first("SELECT value FROM fence WHERE key = ?", key) { $0.integer(0) ?? 0 } ?? 0
     }
 
     /// Keeps `fence` as the last one, if it is larger.
     func raiseFence(_ key: Bytes, to fence: Int64) throws {
-        try database.cachedStatement(
-            sql: """
-                INSERT INTO fence (key, value) VALUES (?, ?)
-                ON CONFLICT (key) DO UPDATE SET value = max(value, excluded.value)
-                """
-        ).execute(arguments: [Data(key), fence])
+        try database.run(
+            """
+            INSERT INTO fence (key, value) VALUES (?, ?)
+            ON CONFLICT (key) DO UPDATE SET value = max(value, excluded.value)
+            """, key, fence)
     }
 
     /// `max(last + 1, wall-clock µs, floor + 1)` (rule S7).
@@ -90,36 +89,32 @@ struct StoreTransaction {
     }
 
     func holderRow(_ key: Bytes) throws -> HolderRow? {
-        let statement = try database.cachedStatement(sql: "SELECT token, record, failures FROM holder WHERE key = ?")
-        guard let row = try Row.fetchOne(statement, arguments: [Data(key)]) else { return nil }
-        return HolderRow(
-            token: Bytes(row[0] as Data? ?? Data()), record: Bytes(row[1] as Data? ?? Data()),
-            failures: row[2] as Int? ?? 0)
+        try database.first("SELECT token, record, failures FROM holder WHERE key = ?", key) { row in
+            HolderRow(
+                token: row.bytes(0) ?? [], record: row.bytes(1) ?? [], failures: Int(row.integer(2) ?? 0))
+        }
     }
 
     func setHolder(_ row: HolderRow?, _ key: Bytes) throws {
         guard let row else {
-            try database.cachedStatement(sql: "DELETE FROM holder WHERE key = ?").execute(arguments: [Data(key)])
-            return
+            return try database.run("DELETE FROM holder WHERE key = ?", key)
         }
-        try database.cachedStatement(
-            sql: "INSERT OR REPLACE INTO holder (key, token, record, failures) VALUES (?, ?, ?, ?)"
-        ).execute(arguments: [Data(key), Data(row.token), Data(row.record), row.failures])
+        try database.run(
+            "INSERT OR REPLACE INTO holder (key, token, record, failures) VALUES (?, ?, ?, ?)", key, row.token,
+            row.record, Int64(row.failures))
     }
 
     // MARK: - Announcements
 
     /// Rings every waiter for this lock, in every process, after the commit.
     mutating func announce(_ keys: LockKeys) throws {
-        try database.cachedStatement(
-            sql: """
-                INSERT OR REPLACE INTO change (key, number)
-                VALUES (?, (SELECT coalesce(max(number), 0) + 1 FROM change))
-                """
-        ).execute(arguments: [Data(keys.lock)])
+        try database.run(
+            """
+            INSERT OR REPLACE INTO change (key, number)
+            VALUES (?, (SELECT coalesce(max(number), 0) + 1 FROM change))
+            """, keys.lock)
         // Locks of a library come and go; who is so far behind is rung for every lock.
-        try database.cachedStatement(sql: "DELETE FROM change WHERE number <= (SELECT max(number) FROM change) - ?")
-            .execute(arguments: [Changes.kept])
+        try database.run("DELETE FROM change WHERE number <= (SELECT max(number) FROM change) - ?", Changes.kept)
         announced = true
     }
 }

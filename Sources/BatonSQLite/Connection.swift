@@ -1,0 +1,55 @@
+// This source file is part of Baton.
+// SPDX-License-Identifier: Apache-2.0
+
+import GRDB
+import Synchronization
+
+/// How hard a commit is written.
+enum Durability: String {
+    /// In the write-ahead log, which other processes see; a power loss may undo it.
+    case normal = "PRAGMA synchronous = NORMAL"
+    /// On the disk.
+    case full = "PRAGMA synchronous = FULL"
+}
+
+/// What a transaction does to the file.
+enum Access {
+    case reads
+    case writes(Durability)
+}
+
+/// An open connection and the file it belongs to. Used by the database's thread.
+final class Connection: Sendable {
+    let queue: DatabaseQueue
+    let identity: FileIdentity
+    /// How hard commits are written at present.
+    private let durability = Mutex<Durability?>(nil)
+
+    init(queue: DatabaseQueue, identity: FileIdentity) {
+        self.queue = queue
+        self.identity = identity
+    }
+
+    /// Runs `body` in one transaction, which is rolled back when it throws.
+    func transact(_ access: Access, _ body: (Database) throws -> Void) throws {
+        try queue.writeWithoutTransaction { database in
+            switch access {
+            case .reads:
+                try database.transact(.deferred, body)
+            case .writes(let durability):
+                try write(durability, database)
+                try database.transact(.immediate, body)
+            }
+        }
+    }
+
+    /// This pragma does what it says when it is compiled, so there is no statement to keep.
+    private func write(_ durability: Durability, _ database: Database) throws {
+        try self.durability.withLock { current in
+            if current == durability { return }
+            current = nil
+            try database.execute(pragma: durability.rawValue)
+            current = durability
+        }
+    }
+}
