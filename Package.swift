@@ -53,6 +53,7 @@ let package = Package(
             name: "BatonSQLite",
             dependencies: [
                 "BatonCore", "BatonLock", "BatonSystem",
+                .product(name: "DequeModule", package: "swift-collections"),
                 .product(name: "GRDB", package: "GRDB.swift"),
                 .product(name: "GRDBSQLite", package: "GRDB.swift"),
             ]),

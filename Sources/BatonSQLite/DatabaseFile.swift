@@ -4,14 +4,13 @@
 import BatonCore
 import BatonLock
 import BatonSystem
-import Dispatch
 import GRDB
 import Synchronization
 
 /// The database file: opened when needed, opened again when it was replaced, used by one thread of its own.
 ///
-/// SQLite blocks. Everything that touches it runs on `worker`, never on the threads of Swift's tasks, and no caller
-/// waits for it longer than its own time limit.
+/// Everything that touches it runs on `thread`, never on the threads of Swift's tasks, and no caller waits for it longer
+/// than its own time limit.
 final class DatabaseFile: Sendable {
     private enum Phase {
         /// `suspect`: the file was replaced while it was open, so the next one must be unsettled.
@@ -23,10 +22,10 @@ final class DatabaseFile: Sendable {
     let path: String
     let surroundings: Surroundings
     private let announcements: Announcements
-    private let worker = DispatchQueue(label: "baton.sqlite")
+    private let thread = DatabaseThread()
     private let phase = Mutex(Phase.closed(suspect: false))
     private let storeState = Mutex(StoreState.connecting)
-    /// When the request that the worker is busy with must be over. SQLite's waiting for locks obeys it.
+    /// When the request that the thread is busy with must be over. SQLite's waiting for locks obeys it.
     private let limit = TimeLimit()
 
     init(path: String, surroundings: Surroundings, announcements: Announcements) {
@@ -34,6 +33,8 @@ final class DatabaseFile: Sendable {
         self.surroundings = surroundings
         self.announcements = announcements
     }
+
+    deinit { thread.stop() }
 
     /// How the last request went.
     var state: StoreState { storeState.withLock { $0 } }
@@ -46,13 +47,17 @@ final class DatabaseFile: Sendable {
         about keys: LockKeys, timeout: Duration, _ access: Access,
         _ body: @escaping @Sendable (inout StoreTransaction) throws -> Value
     ) async throws(LockError) -> Value {
-        let deadline = BootClock.now() + timeout
-        let outcome = await withCheckedContinuation { continuation in
-            let attempt = Attempt<Value>(continuation)
-            worker.async {
-                if attempt.begin() { attempt.finish(self.run(until: deadline, access, body)) }
+        let outcome: Result<Value, LockError> = await withCheckedContinuation { continuation in
+            let attempt = Attempt(path: path, timeout: timeout) { end in
+                var value: Value?
+                let error = self.run(until: end, access) { value = try body(&$0) }
+                let outcome: Result<Value, LockError> =
+                    if let value, error == nil { .success(value) } else { .failure(error ?? self.nothingDone) }
+                return { continuation.resume(returning: outcome) }
+            } fail: { error in
+                continuation.resume(returning: .failure(error))
             }
-            limit(attempt, to: timeout)
+            thread.carryOut(attempt)
         }
         switch outcome {
         case .success(let value):
@@ -66,7 +71,7 @@ final class DatabaseFile: Sendable {
 
     /// Rings the bells of the locks that were announced since the last time.
     func readAnnouncements() {
-        worker.async { [self] in
+        thread.run { [self] in
             guard case .open(let connection) = phase.withLock({ $0 }) else { return announcements.ringAll() }
             limit.set(BootClock.now() + .seconds(1))
             do {
@@ -82,7 +87,7 @@ final class DatabaseFile: Sendable {
     /// Ends all use of the file.
     func close() async {
         await withCheckedContinuation { continuation in
-            worker.async { [self] in
+            thread.run { [self] in
                 if case .open(let connection) = phase.withLock({ $0 }) {
                     try? connection.queue.close()  // every commit has been made already
                 }
@@ -93,44 +98,35 @@ final class DatabaseFile: Sendable {
         }
     }
 
-    private func limit<Value: Sendable>(_ attempt: Attempt<Value>, to timeout: Duration) {
-        // The worker keeps the limit by itself, unless the disk hangs. It gets an instant more, its error says more.
-        let nanoseconds = min(timeout.nanoseconds, 86_400_000_000_000) + 10_000_000
-        let path = path
-        DispatchQueue.global().asyncAfter(deadline: .now() + .nanoseconds(Int(nanoseconds))) {
-            attempt.giveUp(
-                notBegun: LockError(.unreachable, "\(path): no turn within \(timeout); the disk may hang"),
-                begun: LockError(.unknownOutcome, "\(path): no answer within \(timeout); the disk may hang"))
-        }
-    }
-
-    private func run<Value: Sendable>(
-        until end: Instant, _ access: Access, _ body: (inout StoreTransaction) throws -> Value
-    ) -> Result<Value, LockError> {
+    /// Not generic, as all that it calls: on a request's way that costs as much as its statements.
+    private func run(
+        until end: Instant, _ access: Access, _ body: (inout StoreTransaction) throws -> Void
+    ) -> LockError? {
         limit.set(end)
         do {
             let connection = try connection()
-            var (value, announced) = (Value?.none, false)
+            var announced = false
             try connection.transact(access) { database in
                 // Read the clock only now: waiting for the file's lock took time.
                 var transaction = StoreTransaction(
                     database: database, now: serverTime(), bootID: surroundings.bootID,
                     wallMicroseconds: surroundings.wallMicroseconds(), file: connection.identity)
-                value = try body(&transaction)
+                try body(&transaction)
                 announced = transaction.announced
                 if BootClock.now() >= end {
                     throw LockError(.unreachable, "\(path): the time limit passed before the commit")
                 }
             }
             if announced { announcements.announce() }
-            guard let value else { return .failure(LockError(.unreachable, "\(path): nothing was done")) }
-            return .success(value)
+            return nil
         } catch let error as LockError {
-            return .failure(error)
+            return error
         } catch {
-            return .failure(DatabaseFailure(path: path).lockError(from: error))
+            return DatabaseFailure(path: path).lockError(from: error)
         }
     }
+
+    private var nothingDone: LockError { LockError(.unreachable, "\(path): nothing was done") }
 
     /// The open connection, to the file that is at `path` now.
     private func connection() throws -> Connection {
