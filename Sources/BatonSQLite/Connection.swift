@@ -16,6 +16,8 @@ enum Durability: String {
 enum Access {
     case reads
     case writes(Durability)
+    /// Writes or not: one that does not waits for no writer, and no writer waits for it.
+    case mayWrite(Durability)
 }
 
 /// An open connection and the file it belongs to. Used by the database's thread.
@@ -30,7 +32,7 @@ final class Connection: Sendable {
         self.identity = identity
     }
 
-    /// Runs `body` in one transaction, which is rolled back when it throws.
+    /// Runs `body` in one transaction, which is rolled back when it throws. With `mayWrite` it may be run twice.
     func transact(_ access: Access, _ body: (Database) throws -> Void) throws {
         try queue.writeWithoutTransaction { database in
             switch access {
@@ -39,6 +41,12 @@ final class Connection: Sendable {
             case .writes(let durability):
                 try write(durability, database)
                 try database.transact(.immediate, body)
+            case .mayWrite(let durability):
+                try write(durability, database)
+                // The first write takes the file's lock if it is free and what was read is still true; it never waits.
+                do { try database.transact(.deferred, body) } catch let error as DatabaseError
+                    where error.resultCode == .SQLITE_BUSY
+                { try database.transact(.immediate, body) }
             }
         }
     }

@@ -4,7 +4,6 @@
 public import BatonCore
 public import BatonLock
 import BatonSystem
-import Dispatch
 
 /// Keeps locks in an SQLite file, for the processes of one machine. Nothing to install, no server.
 ///
@@ -65,8 +64,9 @@ public final class SQLiteStore: LockStore {
         _ request: AcquireRequest, timeout: Duration
     ) async throws(LockError) -> Stamped<AcquireReply> {
         try request.check()
-        // Grants are few, and a fence must not be forgotten by a power loss: these are on the disk before the yes.
-        return try await file.transact(about: request.keys, timeout: timeout, .writes(.full)) {
+        // A fence must not be forgotten by a power loss: a grant is on the disk before the yes. A no is only read, so that
+        // many who wait for locks do not keep each other, and those who release them, from writing.
+        return try await file.transact(about: request.keys, timeout: timeout, .mayWrite(.full)) {
             Stamped(try $0.acquire(request), serverTime: $0.now)
         }
     }

@@ -15,8 +15,10 @@ final class SQLiteBench: Sendable {
     private let time = Mutex(Instant(nanoseconds: 1_000_000_000_000))
     private let wall = Mutex<Int64>(1_790_000_000_000_000)
 
-    init() {
-        folder = "/tmp/baton-sqlite-\(UInt64.random(in: .min ... .max))"
+    /// - Parameter inMemory: where a disk is not to have a say, if there is such a place.
+    init(inMemory: Bool = false) {
+        let place = inMemory && access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp"
+        folder = "\(place)/baton-sqlite-\(UInt64.random(in: .min ... .max))"
         mkdir(folder, 0o700)
     }
 
