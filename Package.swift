@@ -52,7 +52,7 @@ let package = Package(
         .target(
             name: "BatonSQLite",
             dependencies: [
-                "BatonCore", "BatonLock", "BatonSystem",
+                "BatonCore", "BatonLock", "BatonSystem", "CLinux",
                 .product(name: "DequeModule", package: "swift-collections"),
                 .product(name: "GRDB", package: "GRDB.swift"),
                 .product(name: "GRDBSQLite", package: "GRDB.swift"),

@@ -3,8 +3,6 @@
 
 import BatonCore
 import BatonLock
-import Dispatch
-import Glibc
 import Synchronization
 
 /// Carries announcements from process to process: a file beside the database, written after the commit.
@@ -16,20 +14,30 @@ final class Announcements: Sendable {
         var bells: [Bytes: [Doorbell]] = [:]
         var watcher: Watcher?
         var onChange: (@Sendable () -> Void)?
-        var lastSeen: Int64 = 0
+        var lastSeen: Int64? = 0
     }
 
     private let path: String
+    private let file: AnnouncementFile
     private let state = Mutex(State())
 
     init(path: String) {
         self.path = path
+        file = AnnouncementFile(path: path)
     }
 
     deinit { stop() }
 
-    /// Number of the last change whose bells were rung.
-    var lastSeen: Int64 { state.withLock { $0.lastSeen } }
+    /// Number of the last change whose bells were rung; nil: not known.
+    var lastSeen: Int64? { state.withLock { $0.lastSeen } }
+
+    /// Whether there is anyone to be told. If not, changes pass unread, and the next to come is told of all of them.
+    func hasListeners() -> Bool {
+        state.withLock { state in
+            if state.bells.isEmpty { state.lastSeen = nil }
+            return !state.bells.isEmpty
+        }
+    }
 
     func add(_ bell: Doorbell, for lock: Bytes) {
         state.withLock { $0.bells[lock, default: []].append(bell) }
@@ -71,13 +79,7 @@ final class Announcements: Sendable {
     }
 
     /// Tells every process, this one too. A failure is a lost short cut and nothing more.
-    func announce() {
-        let descriptor = open(path, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0o600)
-        if descriptor < 0 { return }
-        defer { close(descriptor) }
-        var mark = UInt8(ascii: "\n")
-        pwrite(descriptor, &mark, 1, 0)
-    }
+    func announce() { file.write() }
 
     /// Rings the waiters for the locks that changed.
     func ring(for changes: Changes) {
@@ -95,9 +97,9 @@ final class Announcements: Sendable {
         for bell in bells { bell.ring() }
     }
 
-    /// Another file took the place of the database: its changes are counted from the start.
+    /// Another file took the place of the database: its changes are counted anew.
     func startOver() {
-        state.withLock { $0.lastSeen = 0 }
+        state.withLock { $0.lastSeen = nil }
         ringAll()
     }
 

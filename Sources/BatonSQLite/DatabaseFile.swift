@@ -72,6 +72,7 @@ final class DatabaseFile: Sendable {
     /// Rings the bells of the locks that were announced since the last time.
     func readAnnouncements() {
         thread.run { [self] in
+            guard announcements.hasListeners() else { return }
             guard case .open(let connection) = phase.withLock({ $0 }) else { return announcements.ringAll() }
             limit.set(BootClock.now() + .seconds(1))
             do {

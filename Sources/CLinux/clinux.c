@@ -250,6 +250,15 @@ int clinux_is_cgroup2(const char *path) {
     return info.f_type == CGROUP2_MAGIC;
 }
 
+int clinux_identify(int fd, const char *path, struct clinux_file *file) {
+    struct statx found;
+    if (statx(fd, path, *path ? 0 : AT_EMPTY_PATH, STATX_INO, &found) < 0) return -errno;
+    file->major = found.stx_dev_major;
+    file->minor = found.stx_dev_minor;
+    file->inode = found.stx_ino;
+    return 0;
+}
+
 double clinux_clock_deviation(void) {
     struct timex now;
     memset(&now, 0, sizeof now);

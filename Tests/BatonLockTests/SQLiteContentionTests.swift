@@ -5,6 +5,7 @@ import BatonCore
 import BatonLock
 import BatonSQLite
 import BatonSystem
+import Glibc
 import Synchronization
 import Testing
 
@@ -104,6 +105,50 @@ private final class Turnstile: Sendable {
                 try await one.setMark(Mark(kind: .heldDown), on: other, timeout: .seconds(5))
                 await silent.wait(until: before + .seconds(60))
                 #expect(BootClock.now() - before < .seconds(30))
+            }
+        }
+    }
+
+    @Test func whoComesAfterChangesThatNobodyReadIsStillTold() async throws {
+        let bench = SQLiteBench()
+        let (one, two) = (bench.store(), bench.store())
+        _ = try await two.lookAround()
+        try await two.withAnnouncements(of: sqliteKeys) { _ in }
+        // It watches on, with nobody to tell.
+        for round in 0..<3 {
+            _ = try await one.acquire(.library("\(round)"))
+            #expect(try await one.giveBack("\(round)", guarding: false))
+            try await Task.sleep(for: .milliseconds(5))  // so that some are seen one by one; it passes without
+        }
+        try await two.withAnnouncements(of: sqliteKeys) { bell in
+            for round in 0..<3 {
+                _ = try await one.acquire(.library("a"))
+                await bell.wait(until: BootClock.now() + .milliseconds(20))  // what was left to ring
+                let start = BootClock.now()
+                #expect(try await one.giveBack("a", guarding: false))
+                await bell.wait(until: start + .seconds(20))
+                try #require(BootClock.now() - start < .seconds(20), "round \(round)")
+            }
+        }
+    }
+
+    @Test func aReplacedAnnouncementFileIsFound() async throws {
+        let bench = SQLiteBench()
+        let (one, two) = (bench.store(), bench.store())
+        _ = try await one.acquire(.library("a"))
+        try await two.withAnnouncements(of: sqliteKeys) { bell in
+            for round in 0..<3 {
+                #expect(try await one.giveBack("a", guarding: false))
+                _ = try await one.acquire(.library("a"))
+                unlink(bench.path + ".announce")
+                // The watch rings for that, and is at the next file then.
+                await bell.wait(until: BootClock.now() + .seconds(60))
+                await bell.wait(until: BootClock.now() + .milliseconds(50))
+                let start = BootClock.now()
+                #expect(try await one.giveBack("a", guarding: false))
+                await bell.wait(until: start + .seconds(20))
+                try #require(BootClock.now() - start < .seconds(20), "round \(round)")
+                _ = try await one.acquire(.library("a"))
             }
         }
     }

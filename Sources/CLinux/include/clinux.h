@@ -115,4 +115,12 @@ void *clinux_shared_memory(size_t size);
 int clinux_random(void *bytes, size_t count);
 int clinux_is_cgroup2(const char *path);
 
+struct clinux_file {
+    uint32_t major, minor;
+    uint64_t inode;
+};
+// Which file is at `path`; with an empty one, which is open as `fd`. Its times are not asked for: a file whose times
+// somebody has seen is given exact ones by its next write, which makes that write many times as expensive.
+int clinux_identify(int fd, const char *path, struct clinux_file *file);
+
 #endif
