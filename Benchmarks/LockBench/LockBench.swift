@@ -19,7 +19,7 @@ struct LockBench {
         let options = try Options(CommandLine.arguments)
         if let path = options.databasePath {
             let store = SQLiteStore(path: path, maxLockTimeout: options.timeout)
-            try await run(options, on: store, executor: nil)
+            try await run(options, on: store, executor: options.onStore ? store.executor : nil)
             await store.close()
         } else {
             try await withValkeyStore(url: options.store) { store in

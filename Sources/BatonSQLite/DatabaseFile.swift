@@ -22,7 +22,7 @@ final class DatabaseFile: Sendable {
     let path: String
     let surroundings: Surroundings
     private let announcements: Announcements
-    private let thread = DatabaseThread()
+    let thread = DatabaseThread()
     private let phase = Mutex(Phase.closed(suspect: false))
     private let storeState = Mutex(StoreState.connecting)
     /// When the request that the thread is busy with must be over. SQLite's waiting for locks obeys it.

@@ -20,20 +20,32 @@ protocol TimedRequest: Sendable {
 
 /// The one thread that touches the database: SQLite blocks, and the threads of Swift's tasks must not.
 ///
-/// Requests are carried out one at a time, in the order they came. A thread of our own, because one of a pool costs more to
-/// wake; and one timer for all time limits, because one for each request cost a quarter of the request.
-final class DatabaseThread: Sendable {
+/// Requests are carried out one at a time, in the order they came. A thread of our own, because one of a pool costs more
+/// to wake; and one timer for all time limits, because one for each request cost a quarter of the request.
+///
+/// Tasks that prefer to be here are run between two requests. While a request hangs longer than anybody waits for it,
+/// they are run elsewhere: they are told that it hangs, and must be able to do something about it.
+final class DatabaseThread: TaskExecutor {
     fileprivate enum Work {
         case request(any TimedRequest)
         case errand(@Sendable () -> Void)
+        case task(UnownedJob)
     }
 
-    fileprivate enum Phase { case notStarted, awake, asleep, over }
+    fileprivate enum Phase {
+        case notStarted, awake, asleep
+        /// In a request that was given up.
+        case stuck
+        case over
+    }
 
     fileprivate struct State {
         var phase = Phase.notStarted
         var isStopped = false
+        /// Requests and errands.
         var queue = Deque<Work>()
+        /// They go first: what they do is short, and they may be waiting for their answer.
+        var tasks = Deque<UnownedJob>()
         /// The request that is being carried out, unless it was given up.
         var current: (any TimedRequest)?
         var timer: (any DispatchSourceTimer)?
@@ -65,7 +77,17 @@ final class DatabaseThread: Sendable {
         wake(from: previous)
     }
 
-    /// Ends the thread after what was asked for before. Nothing may be asked for after that.
+    func enqueue(_ job: consuming ExecutorJob) {
+        let job = UnownedJob(job)
+        let previous = state.withLock { state -> Phase in
+            let phase = state.wake()
+            if phase != .stuck, phase != .over { state.tasks.append(job) }
+            return phase
+        }
+        if previous == .stuck || previous == .over { runElsewhere(job) } else { wake(from: previous) }
+    }
+
+    /// Ends the thread after what was asked for before. Nothing but tasks may come after that.
     func stop() {
         let previous = state.withLock { state -> Phase in
             state.isStopped = true
@@ -78,7 +100,7 @@ final class DatabaseThread: Sendable {
 
     private func wake(from phase: Phase) {
         switch phase {
-        case .awake, .over: break
+        case .awake, .stuck, .over: break
         case .asleep: bell.signal()
         case .notStarted: start()
         }
@@ -105,6 +127,7 @@ final class DatabaseThread: Sendable {
             switch work {
             case .request(let request): request.carryOut()
             case .errand(let errand): errand()
+            case .task(let job): job.runSynchronously(on: asUnownedTaskExecutor())
             }
         }
     }
@@ -117,6 +140,10 @@ final class DatabaseThread: Sendable {
             if work != nil || phase == .over { return work }
             bell.wait()
         }
+    }
+
+    private func runElsewhere(_ job: UnownedJob) {
+        DispatchQueue.global().async { job.runSynchronously(on: self.asUnownedTaskExecutor()) }
     }
 
     // MARK: - The time limits
@@ -141,13 +168,14 @@ final class DatabaseThread: Sendable {
     }
 
     private func endLateRequests() {
-        let late = state.withLock { state in
+        let (late, stranded) = state.withLock { state in
             let late = state.takeRequests(before: BootClock.now() - Self.grace)
             state.alarm = .distantFuture
             if let end = state.earliestEnd { setAlarm(for: end, &state) }
-            return late
+            return (late, state.takeStrandedTasks())
         }
         for request in late { request.giveUp() }
+        for job in stranded { runElsewhere(job) }
     }
 }
 
@@ -162,7 +190,7 @@ extension DatabaseThread.State {
     mutating func next() -> (DatabaseThread.Work?, DatabaseThread.Phase, finished: (any TimedRequest)?) {
         let finished = current
         current = nil
-        let work = queue.popFirst()
+        let work = tasks.popFirst().map { .task($0) } ?? queue.popFirst()
         if case .request(let request) = work { current = request }
         phase = work != nil ? .awake : isStopped ? .over : .asleep
         return (work, phase, finished)
@@ -174,6 +202,7 @@ extension DatabaseThread.State {
         if let request = current, request.end <= instant {
             late.append(request)
             current = nil
+            phase = .stuck
         }
         queue.removeAll { work in
             guard case .request(let request) = work, request.end <= instant else { return false }
@@ -181,6 +210,12 @@ extension DatabaseThread.State {
             return true
         }
         return late
+    }
+
+    mutating func takeStrandedTasks() -> Deque<UnownedJob> {
+        guard phase == .stuck else { return [] }
+        defer { tasks = [] }
+        return tasks
     }
 
     var earliestEnd: Instant? {

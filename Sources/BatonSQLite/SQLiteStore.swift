@@ -51,6 +51,13 @@ public final class SQLiteStore: LockStore {
         await file.close()
     }
 
+    /// The file's own thread. A task that prefers it asks, and is answered, without a change of threads.
+    ///
+    /// The price: this thread blocks. Such a task, also where it does something else, waits while another request waits
+    /// for the disk, or for another process that is writing; until that one's time limit at most. Then it goes on
+    /// elsewhere. And what it does itself keeps all requests of this store waiting.
+    public var executor: (any TaskExecutor)? { file.thread }
+
     /// One attempt, in one transaction, on the disk before the yes.
     ///
     /// - Parameters:
@@ -64,8 +71,8 @@ public final class SQLiteStore: LockStore {
         _ request: AcquireRequest, timeout: Duration
     ) async throws(LockError) -> Stamped<AcquireReply> {
         try request.check()
-        // A fence must not be forgotten by a power loss: a grant is on the disk before the yes. A no is only read, so that
-        // many who wait for locks do not keep each other, and those who release them, from writing.
+        // A fence must not be forgotten by a power loss: a grant is on the disk before the yes. A no is only read, so
+        // that many who wait for locks do not keep each other, and those who release them, from writing.
         return try await file.transact(about: request.keys, timeout: timeout, .mayWrite(.full)) {
             Stamped(try $0.acquire(request), serverTime: $0.now)
         }

@@ -99,13 +99,36 @@ private final class Probe: TimedRequest {
         #expect(try await store.acquire(.library("b")).isGranted)
     }
 
+    @Test func aDiskThatHangsDoesNotHangTheTasksOfItsThread() async throws {
+        let (bench, gate) = (SQLiteBench(), Gate())
+        let store = gate.store(bench)
+        _ = try await store.lookAround()
+        gate.close()
+        let begun = BootClock.now()
+        let running = Task(executorPreference: store.executor) {
+            await outcome(of: store, within: .milliseconds(300))
+        }
+        #expect(try await isTrue { gate.waiters == 1 })
+        // One that is there already when it turns out that the disk hangs, and one that comes afterwards.
+        let early = Task(executorPreference: store.executor) { true }
+        #expect(await running.value == .unknownOutcome)
+        #expect(await early.value)
+        let late = Task(executorPreference: store.executor) {
+            await outcome(of: store, within: .milliseconds(100))
+        }
+        #expect(await late.value == .unreachable)
+        #expect(BootClock.now() - begun < .seconds(10))
+        gate.open()
+        #expect(try await store.acquire(.library("b")).isGranted)
+    }
+
     @Test func aDiskThatHangsEndsALeaseInTime() async throws {
         let (bench, gate) = (SQLiteBench(), Gate())
         let store = gate.store(bench)
         let lock = try Lock(store, name: report, timeout: .seconds(1))
         let begun = BootClock.now()
         let wasCancelled = Shared(false)
-        // It is told, and does not wait for its renewals.
+        // Its renewals run on the thread that hangs; it is told nevertheless, and does not wait for them.
         let code = await code {
             try await lock.withLock { _ in
                 gate.close()
@@ -118,6 +141,22 @@ private final class Probe: TimedRequest {
         #expect(BootClock.now() - begun < .seconds(10))
         gate.open()
         #expect(try await isTrue { gate.waiters == 0 })
+    }
+
+    @Test func aTaskOfTheThreadIsAnsweredThere() async throws {
+        let bench = SQLiteBench()
+        let store = bench.store()
+        await withTaskExecutorPreference(store.executor) {
+            let thread = pthread_self()
+            for round in 0..<10 {
+                let code = await code {
+                    _ = try await store.acquire(.library("\(round)"))
+                    _ = try await store.giveBack("\(round)", guarding: false)
+                }
+                #expect(code == nil)
+                #expect(pthread_equal(pthread_self(), thread) != 0)
+            }
+        }
     }
 
     @Test func whatIsDoneIsNotKeptUntilItsTimeIsUp() async throws {
