@@ -55,13 +55,15 @@ package final class Contender {
     ///
     /// - Parameters:
     ///   - deadline: nil: for ever. When it has passed already, the store is asked once.
-    ///   - bell: rings when it is worth asking again, and nobody else of this process waits for the lock; nil: waits in
-    ///     line with the others of this process, and listens when it is its turn.
+    ///   - bell: rings when it is worth asking again; nil: listens for announcements itself.
+    ///   - place: the first of its line, which is told how the lock stands; nil: nobody else of this process waits.
     /// - Returns: nil when `deadline` came first.
     /// - Throws: `LockError` when the store refuses for good, `CancellationError`. An unreachable store is waited for.
-    package func compete(until deadline: Instant?, bell: Doorbell? = nil) async throws -> LockGrant? {
+    package func compete(
+        until deadline: Instant?, bell: Doorbell? = nil, in place: WaitingRoom.Place? = nil
+    ) async throws -> LockGrant? {
         do {
-            if let grant = try await contest(until: deadline, bell: bell) { return grant }
+            if let grant = try await contest(until: deadline, bell: bell, in: place) { return grant }
         } catch {
             if mayBeHeld { doubt = await withdraw() }
             throw error
@@ -70,43 +72,14 @@ package final class Contender {
         return nil
     }
 
-    private func contest(until deadline: Instant?, bell: Doorbell?) async throws -> LockGrant? {
-        // What may hold the lock without knowing it cannot stand behind others: they would wait for it.
-        if bell == nil, !mayBeHeld, !isOver(deadline) { return try await inLine(until: deadline) }
-        if let grant = try await ask() { return grant }
-        if isOver(deadline) { return nil }
-        if let bell { return try await askAgain(until: deadline, bell: bell) }
-        return try await listening(until: deadline)
-    }
-
-    /// Behind those of this process who came before; the first, and only the first, asks.
-    private func inLine(until deadline: Instant?) async throws -> LockGrant? {
-        let place = client.store.waitingRoom.enter(subject)
-        defer { leave(place) }
-        let isFirst = try await client.store.waitingRoom.turn(of: place, until: deadline)
-        // Who hears nothing from the first in the time it has, asks for itself.
-        if !isFirst, learnNews() { return nil }
+    private func contest(
+        until deadline: Instant?, bell: Doorbell?, in place: WaitingRoom.Place?
+    ) async throws -> LockGrant? {
         if let grant = try await ask() { return grant }
         tellOthers(in: place)
-        return isOver(deadline) ? nil : try await listening(until: deadline, in: place)
-    }
-
-    private var subject: WaitingRoom.Subject { WaitingRoom.Subject(lock: client.keys.lock, sleep: sleep) }
-
-    private func isOver(_ deadline: Instant?) -> Bool { deadline.map { BootClock.now() >= $0 } ?? false }
-
-    @inline(never)
-    private func leave(_ place: WaitingRoom.Place) { client.store.waitingRoom.leave(place) }
-
-    /// What the first of the line was told is true for all of it. False: it was told nothing yet.
-    @inline(never)
-    private func learnNews() -> Bool {
-        news = client.store.waitingRoom.news(for: subject)
-        return news != nil
-    }
-
-    private func listening(until deadline: Instant?, in place: WaitingRoom.Place? = nil) async throws -> LockGrant? {
-        try await client.store.withAnnouncements(of: client.keys) { bell in
+        if let deadline, BootClock.now() >= deadline { return nil }
+        if let bell { return try await askAgain(until: deadline, bell: bell, in: place) }
+        return try await client.store.withAnnouncements(of: client.keys) { bell in
             // A release between the last request and the subscription would be missed: ask once more.
             bell.ring()
             return try await askAgain(until: deadline, bell: bell, in: place)
@@ -115,7 +88,7 @@ package final class Contender {
 
     /// Asks again and again. Nil when `deadline` leaves no time for another request.
     private func askAgain(
-        until deadline: Instant?, bell: Doorbell, in place: WaitingRoom.Place? = nil
+        until deadline: Instant?, bell: Doorbell, in place: WaitingRoom.Place?
     ) async throws -> LockGrant? {
         while true {
             if let deadline, nextTry > deadline {
@@ -125,13 +98,12 @@ package final class Contender {
                 await bell.wait(until: nextTry)
             }
             if let grant = try await ask() { return grant }
-            if let place { tellOthers(in: place) }
+            tellOthers(in: place)
         }
     }
 
-    @inline(never)
-    private func tellOthers(in place: WaitingRoom.Place) {
-        if let news { client.store.waitingRoom.tell(news, to: place) }
+    private func tellOthers(in place: WaitingRoom.Place?) {
+        if let place, let news { client.store.waitingRoom.tell(news, to: place) }
     }
 
     // MARK: One request

@@ -15,6 +15,9 @@ package struct Doubt: Equatable, Sendable {
 final class Doubts: Sendable {
     private let last = Mutex<Doubt?>(nil)
 
+    /// Whether the next call with a token of its own making is to go on with that of an earlier one.
+    var mayBeTakenOver: Bool { last.withLock { $0?.tokenIsFresh ?? false } }
+
     func leave(_ doubt: Doubt?) { last.withLock { $0 = doubt } }
 
     /// The doubt, for one caller alone: two with one token would both be granted the lock.

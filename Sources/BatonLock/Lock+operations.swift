@@ -49,56 +49,10 @@ extension Lock {
 
     /// What was acquired; nil when the time was up first.
     func granted(_ wait: Wait?, sleep: Duration? = nil, token: Bytes? = nil) async throws -> Term? {
-        let (contender, holding) = try contender(sleep: sleep, token: token)
-        let outcome: Result<LockGrant?, any Error>
-        do { outcome = .success(try await contender.compete(until: deadline(of: wait))) } catch {
-            outcome = .failure(error)
-        }
-        return try concluded(outcome, of: contender, holding)
-    }
-
-    @inline(never)
-    private func contender(sleep: Duration?, token: Bytes?) throws(LockError) -> (Contender, Holding) {
-        guard let holding else {
-            throw LockError(
-                .invalidArgument, lock: name, "a lock with tokenScope .task is acquired inside scoped { … }")
-        }
-        if token?.isEmpty == true { throw LockError(.invalidArgument, lock: name, "a token has at least one byte") }
-        if let sleep { try Lock.check(sleep: sleep, lock: name) }
-        let contender = Contender(
-            client, token: token, after: token == nil ? doubts.take(where: \.tokenIsFresh) : nil,
-            sleep: sleep ?? self.sleep, waiter: waiter)
-        return (contender, holding)
-    }
-
-    /// What came of an acquire: a term, nothing, or an error.
-    @inline(never)
-    private func concluded(
-        _ outcome: Result<LockGrant?, any Error>, of contender: Contender, _ holding: Holding
-    ) throws -> Term? {
-        if let doubt = contender.doubt {
-            doubts.leave(doubt)
-            let reason = if case .store(let error) = contender.news { ": \(error.message)" } else { "" }
-            throw LockError(.unknownOutcome, lock: name, "the store may hold the lock for this call\(reason)")
-        }
-        guard let grant = try outcome.get() else {
-            guard case .store(let error) = contender.news else { return nil }
-            // What an unanswered request may have done was undone: nothing about it is unknown any more.
-            throw LockError(error.code == .unavailable ? .unavailable : .unreachable, lock: name, error.message)
-        }
-        let term = Term(grant, deadline: timeout.map { _ in client.policy.timing.deadline(sentAt: grant.sentAt) })
-        holding.begin(term)
-        _ = doubts.take { !$0.tokenIsFresh }  // cleared up: it does not hold the lock
-        return term
-    }
-
-    @inline(never)
-    private func deadline(of wait: Wait?) -> Instant? {
-        switch wait ?? (blocking ? blockingTimeout.map { .atMost($0) } ?? .forever : .no) {
-        case .no: BootClock.now()
-        case .forever: nil
-        case .atMost(let longest): BootClock.now() + max(longest, .zero)
-        }
+        let call = try Call(of: self, wait, sleep: sleep, token: token)
+        defer { call.leave() }
+        if try await !call.turn() { return try call.notGranted() }
+        return try await call.compete()
     }
 
     /// Releases the lock and wakes a waiter. Shielded from cancellation. The seed's `release`.

@@ -19,7 +19,7 @@ public final class WaitingRoom: Sendable {
     }
 
     /// One task's place in a line.
-    final class Place: Sendable {
+    package final class Place: Sendable {
         let subject: Subject
         /// Rings when it may be the first.
         fileprivate let bell = Doorbell()
@@ -71,9 +71,9 @@ public final class WaitingRoom: Sendable {
         lines.withLock { $0[place.subject]?.news = news }
     }
 
-    /// What the first of the line was told last.
-    func news(for subject: Subject) -> Waiting? {
-        lines.withLock { $0[subject]?.news }
+    /// What the first of its line was told last; nil: nothing yet.
+    func news(for place: Place) -> Waiting? {
+        lines.withLock { $0[place.subject]?.news }
     }
 
     /// Gives the place up; the next one may be the first now.
