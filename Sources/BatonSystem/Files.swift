@@ -66,6 +66,14 @@ package enum Files {
         throw SystemError(errno: reason == EEXIST ? ENOTDIR : reason, operation: "mkdir \(path)")
     }
 
+    /// Lets the members of a group read and write a file, or connect to a socket, beside its owner and, if it may, its own
+    /// group; others may not.
+    ///
+    /// - Throws: what failed; EOPNOTSUPP when the file system has no access control lists.
+    package static func admit(group: UInt32, to path: String, owningGroupMay: Bool) throws(SystemError) {
+        try checked(clinux_admit_group(path, owningGroupMay ? 1 : 0, group), "set the access control list of \(path)")
+    }
+
     private static func writeAll(_ file: Int32, _ contents: Bytes, _ path: String) throws(SystemError) {
         var written = 0
         while written < contents.count {

@@ -4,6 +4,7 @@
 #define _GNU_SOURCE
 #include "clinux.h"
 
+#include <endian.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
@@ -23,6 +24,7 @@
 #include <sys/un.h>
 #include <sys/vfs.h>
 #include <sys/wait.h>
+#include <sys/xattr.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -207,6 +209,41 @@ int clinux_peer_uid(int fd, uid_t *uid) {
     if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) < 0) return -errno;
     *uid = peer.uid;
     return 0;
+}
+
+int clinux_peer(int fd, pid_t *pid, uid_t *uid, gid_t *gid) {
+    struct ucred peer;
+    socklen_t size = sizeof peer;
+    if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) < 0) return -errno;
+    *pid = peer.pid;
+    *uid = peer.uid;
+    *gid = peer.gid;
+    return 0;
+}
+
+int clinux_peer_groups(int fd, gid_t *groups, size_t room) {
+    socklen_t size = (socklen_t)(room * sizeof *groups);
+    if (getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, groups, &size) < 0) return -errno;
+    return (int)(size / sizeof *groups);
+}
+
+int clinux_admit_group(const char *path, int owning_group_may, gid_t group) {
+    enum { READ_WRITE = 6, NOBODY = -1 };
+    enum { OWNER = 1, OWNING_GROUP = 4, GROUP = 8, MASK = 16, OTHERS = 32 };
+    struct {
+        uint32_t version;
+        struct { uint16_t tag, rights; uint32_t id; } entries[5];
+    } list = {
+        htole32(2),
+        {
+            {htole16(OWNER), htole16(READ_WRITE), htole32(NOBODY)},
+            {htole16(OWNING_GROUP), htole16(owning_group_may ? READ_WRITE : 0), htole32(NOBODY)},
+            {htole16(GROUP), htole16(READ_WRITE), htole32(group)},
+            {htole16(MASK), htole16(READ_WRITE), htole32(NOBODY)},
+            {htole16(OTHERS), 0, htole32(NOBODY)},
+        },
+    };
+    return (int)checked(setxattr(path, "system.posix_acl_access", &list, sizeof list, 0));
 }
 
 int clinux_pipe(int fds[2]) { return (int)checked(pipe2(fds, O_CLOEXEC)); }

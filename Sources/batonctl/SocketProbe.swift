@@ -36,7 +36,10 @@ enum SocketProbe {
         case EACCES, EPERM:
             throw Failure(
                 code: .notPermitted,
-                message: "not permitted to connect to \(path): be root, batond's own user, or in the group baton")
+                message: """
+                    not permitted to connect to \(path): root, batond's own user and members of group baton or of the \
+                    group of control.operators may; a new membership counts from the next login on
+                    """)
         case EAGAIN:
             return  // Its queue is full just now; the request waits for its turn.
         default:

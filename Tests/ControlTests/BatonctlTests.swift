@@ -135,30 +135,6 @@ import batonctl
             try await batonctl("--version") == Finished(code: 0, out: "batonctl \(BatonVersion.current)\n", error: ""))
     }
 
-    @Test(.enabled(if: geteuid() == 0, "only root can ask as somebody else"))
-    func anotherUserLooksAndDoesNotAct() async throws {
-        let backend = FakeBackend()
-        try await withServer(backend) { path async throws in
-            // The socket's own mode would turn this user away first: that is the next test's matter.
-            chmod(path, 0o666)
-            chmod((path as NSString).deletingLastPathComponent, 0o755)
-            #expect(try await asNobody("status", path).code == 0)
-            let stop = try await asNobody("stop", path, job: "report")
-            #expect(stop.code == 77)
-            #expect(stop.error.contains("only root and batond's own user may do this"))
-        }
-        #expect(backend.performed.isEmpty)
-    }
-
-    @Test(.enabled(if: geteuid() == 0, "only root can ask as somebody else"))
-    func aSocketThatLetsNobodyInIs77() async throws {
-        try await withServer { path async throws in
-            let result = try await asNobody("status", path)
-            #expect(result.code == 77)
-            #expect(result.error.contains("not permitted to connect"))
-        }
-    }
-
     @Test func logsAreBytesUnlessAPersonReads() async throws {
         let output: [UInt8] = Array("a\u{1b}[31mb\tc\n".utf8) + [0xff, 0x0a]
         try await withServer(FakeBackend(output: output)) { path async throws in
@@ -183,18 +159,6 @@ import batonctl
             let result = try await run(
                 "/bin/sh", ["-c", "\"$0\" logs report --socket \"$1\" | head -c 1", try built("batonctl"), path])
             #expect(result == Finished(code: 0, out: "x", error: ""))
-        }
-    }
-
-    /// A copy that any user may run, since a checkout may lie in a folder that only its owner can enter.
-    private func asNobody(_ verb: String, _ path: String, job: String? = nil) async throws -> Finished {
-        try await withFolder { folder async throws in
-            chmod(folder, 0o755)
-            try FileManager.default.copyItem(atPath: try built("batonctl"), toPath: folder + "/batonctl")
-            return try await run(
-                "/usr/bin/setpriv",
-                ["--reuid=65534", "--regid=65534", "--clear-groups", folder + "/batonctl", verb]
-                    + (job.map { [$0] } ?? []) + ["--socket", path])
         }
     }
 

@@ -1,6 +1,7 @@
 // This source file is part of Baton.
 // SPDX-License-Identifier: Apache-2.0
 
+import BatonCore
 import BatonDaemon
 import Foundation
 import Glibc
@@ -18,13 +19,15 @@ func withFolder<T>(_ body: (String) async throws -> T) async throws -> T {
 
 /// A control server that listens while the body runs, and is shut down gracefully after it.
 func withServer<T: Sendable>(
-    _ backend: FakeBackend = FakeBackend(), path: String? = nil, _ body: (String) async throws -> T
+    _ backend: FakeBackend = FakeBackend(), path: String? = nil,
+    access: ControlAccess = ControlAccess(operators: nil, logger: quietLogger), logger: Logger = quietLogger,
+    _ body: (String) async throws -> T
 ) async throws -> T {
     try await withFolder { folder async throws in
         let path = path ?? folder + "/control.sock"
         let (listening, signal) = AsyncStream<Void>.makeStream()
         let server = try ControlServer(
-            path: path, backend: backend, logger: quietLogger, onListening: { signal.finish() })
+            path: path, backend: backend, access: access, logger: logger, onListening: { signal.finish() })
         let group = ServiceGroup(services: [server], logger: quietLogger)
         async let running: Void = group.run()
         for await _ in listening {}
@@ -38,7 +41,7 @@ func withServer<T: Sendable>(
         }
         await group.triggerGracefulShutdown()
         try await running
-        #expect(access(path, F_OK) != 0, "the socket is gone after a shutdown")
+        #expect(Glibc.access(path, F_OK) != 0, "the socket is gone after a shutdown")
         return result
     }
 }

@@ -10,12 +10,15 @@ package struct NodeSettings: Equatable, Sendable {
     package var store: StoreSettings
     /// Folders of job files, the later one wins for a file of the same name.
     package var jobDirectories: [String]
+    /// `[control] operators`: the group whose members may act on the control socket.
+    package var operators: ControlAccess.Group?
 
     package init(name: String, store: StoreSettings) {
         self.name = name
         self.store = store
         logLevel = "info"
         jobDirectories = []
+        operators = nil
     }
 }
 

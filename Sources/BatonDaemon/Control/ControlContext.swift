@@ -1,6 +1,7 @@
 // This source file is part of Baton.
 // SPDX-License-Identifier: Apache-2.0
 
+import BatonCore
 import Hummingbird
 import NIOCore
 
@@ -8,7 +9,7 @@ import NIOCore
 struct ControlContext: RequestContext {
     var coreContext: CoreRequestContextStorage
     let channel: any Channel
-    /// Filled in by `PeerMiddleware`; nil before it.
+    /// Filled in by `AccessMiddleware`; nil before it.
     var peer: ControlPeer?
 
     init(source: ApplicationRequestContextSource) {

@@ -1,7 +1,6 @@
 // This source file is part of Baton.
 // SPDX-License-Identifier: Apache-2.0
 
-import Glibc
 import Hummingbird
 import Logging
 
@@ -27,31 +26,5 @@ struct ErrorMiddleware: RouterMiddleware {
             logger.error("request on the control socket failed", metadata: ["error": "\(error)"])
             return ControlAnswer.error(.internalServerError, "internal error; the log of batond says more")
         }
-    }
-}
-
-/// Finds out who asks, and turns away whoever wants to change something without being allowed to.
-struct PeerMiddleware: RouterMiddleware {
-    let logger: Logger
-
-    func handle(
-        _ request: Request, context: ControlContext,
-        next: @concurrent (Request, ControlContext) async throws -> Response
-    ) async throws -> Response {
-        let peer: ControlPeer
-        do {
-            peer = try await ControlPeer.of(context.channel)
-        } catch {
-            throw HTTPError(.forbidden, message: "the kernel does not say who is asking: \(error)")
-        }
-        guard request.method == .get || peer.mayAct(daemonUser: geteuid()) else {
-            logger.notice(
-                "act on the control socket refused",
-                metadata: ["uid": "\(peer.uid)", "pid": "\(peer.pid)", "path": "\(request.uri.path)"])
-            throw HTTPError(.forbidden, message: "only root and batond's own user may do this; you may look")
-        }
-        var context = context
-        context.peer = peer
-        return try await next(request, context)
     }
 }

@@ -10,11 +10,14 @@ import Logging
 ///
 ///     GET  /v1/status            the node and its jobs
 ///     GET  /v1/status/JOB        the node and one job
-///     GET  /v1/jobs/JOB/logs     the tail of its output, as bytes
+///     GET  /v1/jobs/JOB/logs     the tail of its output, as bytes; for those who may act
 ///     POST /v1/jobs/JOB/stop     stop it and hold it down, fleet-wide
 ///     POST /v1/jobs/JOB/run      let it run again
+///
+/// GET needs the right to look, everything else the right to act, unless a handler asks the gate for more.
 struct ControlRoutes {
     let backend: any ControlBackend
+    let gate: ControlGate
     let logger: Logger
 
     private struct Done: Encodable {
@@ -29,7 +32,7 @@ struct ControlRoutes {
         let router = Router(context: ControlContext.self)
         router.addMiddleware {
             ErrorMiddleware(logger: logger)
-            PeerMiddleware(logger: logger)
+            AccessMiddleware(gate: gate)
         }
         router.get("v1/status") { _, _ in
             try ControlAnswer.json(try await backend.status(job: nil))
@@ -37,8 +40,9 @@ struct ControlRoutes {
         router.get("v1/status/:job") { _, context in
             try ControlAnswer.json(try await backend.status(job: try Self.job(context)))
         }
-        router.get("v1/jobs/:job/logs") { _, context in
-            ControlAnswer.bytes(try await backend.logs(job: try Self.job(context)))
+        router.get("v1/jobs/:job/logs") { request, context in
+            try gate.admit(context.peer, needing: .act, to: request)
+            return ControlAnswer.bytes(try await backend.logs(job: try Self.job(context)))
         }
         router.post("v1/jobs/:job/stop") { request, context in
             try await act("stop", request, context) { job throws(ControlError) in try await backend.stop(job: job) }
@@ -56,11 +60,9 @@ struct ControlRoutes {
     ) async throws -> Response {
         let job = try Self.job(context)
         _ = try await request.body.collect(upTo: Self.bodyLimit)
-        var metadata: Logger.Metadata = ["act": "\(name)", "job": "\(job)"]
-        if let peer = context.peer {
-            metadata["uid"] = "\(peer.uid)"
-            metadata["pid"] = "\(peer.pid)"
-        }
+        var metadata = context.peer?.metadata ?? [:]
+        metadata["act"] = "\(name)"
+        metadata["job"] = "\(job)"
         do {
             try await perform(job)
         } catch {

@@ -1,6 +1,7 @@
 // This source file is part of Baton.
 // SPDX-License-Identifier: Apache-2.0
 
+package import BatonCore
 import Glibc
 import Hummingbird
 package import Logging
@@ -10,12 +11,13 @@ import Synchronization
 
 /// The control socket: HTTP and JSON on a Unix socket, for `batonctl` and scripts.
 ///
-/// Guarantees: whoever connects is identified by the kernel (`SO_PEERCRED`), not by what it says; only root and the
-/// daemon's own user change anything. It does not guard against another daemon in the same runtime directory: hold the
+/// Guarantees: whoever connects is identified by the kernel (`SO_PEERCRED`, `SO_PEERGROUPS`), not by what it says, and
+/// gets what `ControlAccess` gives it; the socket's mode and access control list keep everybody else out. It does not guard against another daemon in the same runtime directory: hold the
 /// directory's flock before running it.
 package struct ControlServer: Service {
     private let backend: any ControlBackend
     private let socket: ControlSocketFile
+    private let access: ControlAccess
     private let logger: Logger
     private let onListening: @Sendable () async -> Void
 
@@ -29,10 +31,11 @@ package struct ControlServer: Service {
     ///
     /// `onListening` is called once, when clients can connect: from then on the daemon may say that it is ready.
     package init(
-        path: String, backend: any ControlBackend, logger: Logger,
+        path: String, backend: any ControlBackend, access: ControlAccess, logger: Logger,
         onListening: @escaping @Sendable () async -> Void = {}
     ) throws(ControlSocketError) {
         self.backend = backend
+        self.access = access
         self.logger = logger
         self.onListening = onListening
         socket = try ControlSocketFile(path: path)
@@ -74,7 +77,9 @@ package struct ControlServer: Service {
         var frameworkLogger = logger
         frameworkLogger.logLevel = .critical
         return Application(
-            router: ControlRoutes(backend: backend, logger: logger).router(),
+            router: ControlRoutes(
+                backend: backend, gate: ControlGate(access: access, logger: logger), logger: logger
+            ).router(),
             server: .http1(
                 configuration: .init(
                     idleTimeout: Self.idleLimit,
@@ -83,9 +88,9 @@ package struct ControlServer: Service {
             configuration: ApplicationConfiguration(
                 address: .unixDomainSocket(path: socket.temporaryPath),
                 availableConnectionsDelegate: .maximum(Self.connectionLimit, logger: frameworkLogger)),
-            onServerRunning: { [socket, logger, onListening] channel in
+            onServerRunning: { [socket, access, logger, onListening] channel in
                 do throws(ControlSocketError) {
-                    try socket.publish()
+                    try socket.publish(for: access, logger: logger)
                 } catch {
                     outcome.failure.withLock { $0 = error }
                     channel.close(promise: nil)

@@ -1,7 +1,10 @@
 // This source file is part of Baton.
 // SPDX-License-Identifier: Apache-2.0
 
+import BatonCore
+import BatonSystem
 import Glibc
+import Logging
 
 /// Why the control socket can't be offered.
 package struct ControlSocketError: Error, Equatable, Sendable, CustomStringConvertible {
@@ -39,15 +42,26 @@ struct ControlSocketFile: Equatable, Sendable {
         }
     }
 
-    /// Gives the bound socket its owner and mode and moves it into place.
+    /// Gives the bound socket its owner, mode and access control list, and moves it into place.
     ///
-    /// As root: root and the members of group `baton` may connect, if there is such a group. Else: root and the
-    /// daemon's user.
-    func publish() throws(ControlSocketError) {
+    /// Root and the daemon's user may connect; so may the group of those who may look, which owns the socket; so may the
+    /// operators, by the list: they need not be in that group. Nobody else comes as far as to send a byte.
+    func publish(for access: ControlAccess, logger: Logger) throws(ControlSocketError) {
         try check("change the mode of", chmod(temporaryPath, 0o600))
-        if geteuid() == 0, let group = Self.groupID("baton") {
-            try check("give group baton", chown(temporaryPath, 0, group))
+        if let viewers = access.viewers {
+            try check("give group \(viewers.name)", chown(temporaryPath, geteuid(), viewers.id))
             try check("change the mode of", chmod(temporaryPath, 0o660))
+        }
+        if let operators = access.operators, operators != access.viewers {
+            do throws(SystemError) {
+                try Files.admit(group: operators.id, to: temporaryPath, owningGroupMay: access.viewers != nil)
+            } catch {
+                // No reason for a node to stay away: who is in both groups can still act.
+                let group = access.viewers.map { "operators have to be in group \($0.name) as well" }
+                logger.warning(
+                    "operators can't connect",
+                    metadata: ["reason": "\(error); \(group ?? "only root and batond's own user can")"])
+            }
         }
         try check("put into place", rename(temporaryPath, path))
     }
@@ -63,13 +77,5 @@ struct ControlSocketFile: Equatable, Sendable {
         guard result != 0 else { return }
         throw ControlSocketError(
             description: "can't \(what) the control socket \(path): \(String(cString: strerror(error)))")
-    }
-
-    private static func groupID(_ name: String) -> gid_t? {
-        var entry = group()
-        var found: UnsafeMutablePointer<group>?
-        var buffer = [CChar](repeating: 0, count: 65536)
-        guard getgrnam_r(name, &entry, &buffer, buffer.count, &found) == 0, found != nil else { return nil }
-        return entry.gr_gid
     }
 }

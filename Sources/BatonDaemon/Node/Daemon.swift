@@ -75,7 +75,8 @@ package struct Daemon: Sendable {
             jobs: jobs, inherited: await context.launcher.inheritedRuns(), context: context)
         let backend = DaemonBackend(board: board, context: context, store: store)
         let control = try ControlServer(
-            path: "\(directories.runtime)/control.sock", backend: backend, logger: logger
+            path: "\(directories.runtime)/control.sock", backend: backend,
+            access: ControlAccess(operators: node.operators, logger: logger), logger: logger
         ) {
             logger.notice("ready", metadata: ["node": "\(node.name)", "jobs": "\(jobs.count)"])
             notify.ready()

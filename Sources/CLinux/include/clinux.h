@@ -101,6 +101,13 @@ int clinux_unix_connect(int directory, const char *name, int type);
 int clinux_accept(int fd);
 int clinux_socketpair(int fds[2]);
 int clinux_peer_uid(int fd, uid_t *uid);
+// Who connected, as the kernel recorded it then.
+int clinux_peer(int fd, pid_t *pid, uid_t *uid, gid_t *gid);
+// The supplementary groups that the peer had when it connected: their number; -ERANGE when there are more than `room`.
+int clinux_peer_groups(int fd, gid_t *groups, size_t room);
+// An access control list: the owner and `group` may read and write the file, the owning group if `owning_group_may`,
+// and nobody else.
+int clinux_admit_group(const char *path, int owning_group_may, gid_t group);
 int clinux_pipe(int fds[2]);
 // Sends without blocking and without SIGPIPE.
 ssize_t clinux_send(int fd, const void *bytes, size_t count);
