@@ -85,10 +85,13 @@ package struct LoadedJobs: Equatable, Sendable {
 package struct ConfigLoader: Sendable {
     /// The daemon's user.
     let user: uid_t
+    /// Where its secrets may be.
+    let credentials: Credentials
 
     /// A loader for a daemon that runs as this process's user, or another one.
-    package init(user: UInt32? = nil) {
+    package init(user: UInt32? = nil, credentials: Credentials = .own) {
         self.user = user ?? geteuid()
+        self.credentials = credentials
     }
 
     /// Reads the node's file.
@@ -112,7 +115,7 @@ package struct ConfigLoader: Sendable {
                 log.add(error)
             }
         }
-        let decoder = NodeDecoder(path: path, mode: mode, overrides: overrides, log: log)
+        let decoder = NodeDecoder(path: path, mode: mode, overrides: overrides, credentials: credentials, log: log)
         let (settings, defaults) = decoder.decode(root)
         if let defaults {
             let checker = JobDecoder(name: "defaults", store: settings.store, user: user, log: log)

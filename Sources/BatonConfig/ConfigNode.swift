@@ -32,11 +32,25 @@ struct ConfigNode: Sendable {
         source.problem(at: path, message, severity: severity)
     }
 
-    /// What it is, for messages: `the integer 30`.
-    var found: String {
+    /// What it is, for messages that must not show it: `an integer`.
+    var kind: String {
         switch value {
         case .table: return "a table"
         case .array: return "an array"
+        case .string: return "a string"
+        case .integer: return "an integer"
+        case .float: return "a number"
+        case .boolean: return "a boolean"
+        case .date: return "a date"
+        }
+    }
+
+    /// What it is, for messages: `the integer 30`.
+    var found: String {
+        switch value {
+        case .table, .array: return kind
+        // A URL in the wrong place may have a password in it.
+        case .string(let text) where text.contains("://"): return "a URL"
         case .string(let text): return "the string \"\(text.prefix(40))\(text.count > 40 ? "…" : "")\""
         case .integer(let number): return "the integer \(number)"
         case .float(let number): return "the number \(number)"

@@ -19,7 +19,7 @@ package struct ConfigProblem: Error, Equatable, Sendable, CustomStringConvertibl
     package var column: Int?
     /// The key's path: `stop.timeout`.
     package var key: String?
-    /// The reason, as a sentence without a full stop.
+    /// The reason, as a sentence without a full stop. A password in a URL that it quotes is left out.
     package var message: String
     package var severity: Severity
 
@@ -32,7 +32,7 @@ package struct ConfigProblem: Error, Equatable, Sendable, CustomStringConvertibl
         self.line = line
         self.column = column
         self.key = key
-        self.message = message
+        self.message = message.withoutUserOfURL
         self.severity = severity
     }
 
@@ -46,6 +46,14 @@ package struct ConfigProblem: Error, Equatable, Sendable, CustomStringConvertibl
 }
 
 extension String {
+    /// The text without what is between the `://` and the last `@` of a URL in it.
+    var withoutUserOfURL: String {
+        guard let scheme = firstRange(of: "://"), let at = lastIndex(of: "@"), at >= scheme.upperBound else {
+            return self
+        }
+        return self[..<scheme.upperBound] + "(redacted)" + self[at...]
+    }
+
     /// The text with control characters as `\u{1b}`: what a file says must not steer a terminal.
     var escapingControls: String {
         unicodeScalars.reduce(into: "") { result, scalar in

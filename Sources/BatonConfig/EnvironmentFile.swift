@@ -73,8 +73,16 @@ package enum EnvironmentFile {
                 key.unicodeScalars.append(scalar)
             }
             while let last = key.last, last == " " || last == "\t" { key.removeLast() }
+            if key.isEmpty { throw ConfigProblem(file: path, line: line, message: "has no name before the '='") }
+            guard EnvironmentName.isWellFormed(key) else {
+                // It is not shown: a line that sets no variable may be one of a secret of several lines.
+                let hint = key.hasPrefix("export ") ? "; leave out the word export" : ""
+                throw ConfigProblem(
+                    file: path, line: line,
+                    message: "what is before the '=' cannot name a variable; wanted letters, digits and _\(hint)")
+            }
             if let reason = EnvironmentName.problem(of: key) {
-                throw ConfigProblem(file: path, line: line, key: key.isEmpty ? nil : key, message: reason)
+                throw ConfigProblem(file: path, line: line, key: key, message: reason)
             }
             return key
         }
@@ -131,7 +139,13 @@ enum EnvironmentName {
     /// Why a name cannot be; nil when it can.
     static func problem(of name: String) -> String? {
         if name.isEmpty { return "has no name before the '='" }
-        let isValid = name.utf8.enumerated().allSatisfy { index, byte in
+        if !isWellFormed(name) { return "'\(name)' cannot name an environment variable; wanted letters, digits and _" }
+        if name.hasPrefix("BATON_") { return "'\(name)' is set by Baton itself" }
+        return nil
+    }
+    /// Letters, digits and `_`, a digit not first.
+    static func isWellFormed(_ name: String) -> Bool {
+        name.utf8.enumerated().allSatisfy { index, byte in
             switch byte {
             case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"), UInt8(ascii: "_"):
                 return true
@@ -139,8 +153,5 @@ enum EnvironmentName {
             default: return false
             }
         }
-        if !isValid { return "'\(name)' cannot name an environment variable; wanted letters, digits and _" }
-        if name.hasPrefix("BATON_") { return "'\(name)' is set by Baton itself" }
-        return nil
     }
 }

@@ -130,15 +130,7 @@ struct JobDecoder {
 
     /// A user or group, by name or number; only root may choose one.
     private func account(_ key: String, _ reader: inout TableReader) -> (String, ConfigNode)? {
-        guard let node = reader.value(key) else { return nil }
-        let text: String
-        switch node.value {
-        case .string(let name): text = name
-        case .integer(let number): text = String(number)
-        default:
-            reader.reject(node, "is \(node.found); wanted a name or a number")
-            return nil
-        }
+        guard let (text, node) = reader.account(key) else { return nil }
         if user != 0 {
             reader.reject(node, "only a daemon that runs as root can run a job as another \(key)")
             return nil
@@ -154,7 +146,8 @@ struct JobDecoder {
         guard let (path, node) = reader.string("environment_file") else { return }
         job.environmentFile = path
         if !path.hasPrefix("/"), !path.hasPrefix("-/") {
-            return reader.reject(node, "'\(path)' is not an absolute path")
+            // Not shown: somebody may have written a variable here instead of the path of its file.
+            return reader.reject(node, "is not an absolute path")
         }
         do {
             _ = try EnvironmentFile.read(path)

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import BatonCore
+import BatonUsers
 import Glibc
 
 /// Makes the settings of a node from the root table of `batond.toml`.
@@ -10,6 +11,7 @@ struct NodeDecoder {
     /// Permission bits of the file: a password may stand only in one that nobody else can read.
     let mode: mode_t
     let overrides: NodeOverrides
+    let credentials: Credentials
     let log: ProblemLog
 
     private static let logLevels = ["trace", "debug", "info", "notice", "warning", "error", "critical"]
@@ -25,6 +27,7 @@ struct NodeDecoder {
         reader.table("log") { decodeLog(&$0, &settings) }
         reader.table("store", planned: ["replicas", "history_lines"]) { decodeStore(&$0, &settings.store) }
         reader.table("jobs") { decodeJobs(&$0, &settings) }
+        reader.table("control") { decodeControl(&$0, &settings) }
         if let node = reader.value("defaults") {
             if case .table = node.value {
                 defaults = node
@@ -32,7 +35,7 @@ struct NodeDecoder {
                 reader.reject(node, "is \(node.found); wanted a table, [defaults]")
             }
         }
-        reader.finish(planned: ["metrics", "control"])
+        reader.finish(planned: ["metrics"])
         settings.name = overrides.name ?? (settings.name.isEmpty ? hostname() : settings.name)
         settings.logLevel = overrides.logLevel ?? settings.logLevel
         return (settings, defaults)
@@ -64,78 +67,24 @@ struct NodeDecoder {
         settings.jobDirectories = directories
     }
 
-    private func decodeStore(_ reader: inout TableReader, _ store: inout StoreSettings) {
-        decodeAddress(&reader, &store)
-        decodeSecrets(&reader, &store)
-        if let (prefix, node) = reader.string("prefix") {
-            if let reason = Names.problem(ofPrefix: prefix) { reader.reject(node, reason) }
-            store.prefix = prefix
-        }
-        if let (duration, node) = reader.duration("max_lock_timeout") {
-            if duration < LeaseArithmetic.shortest {
-                reader.reject(node, "\(DurationText.describe(duration)) is too short: it must be at least 1s")
-            }
-            if duration > .seconds(86400) {
-                reader.reject(node, "\(DurationText.describe(duration)) is too long: it must be at most 1d")
-            }
-            store.maxLockTimeout = duration
-        }
-        if let (duration, node) = reader.duration("connect_timeout") {
-            if duration <= .zero { reader.reject(node, "must be longer than 0s") }
-            store.connectTimeout = duration
-        }
-        if let (duration, node) = reader.duration("request_timeout") {
-            if duration <= .zero { reader.reject(node, "must be longer than 0s") }
-            store.requestTimeout = duration
-        }
-    }
-
-    private func decodeAddress(_ reader: inout TableReader, _ store: inout StoreSettings) {
-        guard let (text, node) = reader.string("url") else { return }
+    private func decodeControl(_ reader: inout TableReader, _ settings: inout NodeSettings) {
+        guard let (name, node) = reader.account("operators") else { return }
         do {
-            let url = try StoreURL(text)
-            store.location = url.location
-            store.database = url.database
-            store.username = url.username
-            store.password = url.password
-            if url.password != nil, mode & 0o077 != 0 {
+            let id = try UserDatabase.group(name)
+            if id == Self.unnamedGroup {
                 reader.reject(
-                    node,
-                    """
-                    has a password in it, and others can read this file (mode \(String(mode & 0o777, radix: 8))): \
-                    use password_file, or chmod 600
-                    """)
+                    node, "'\(name)' cannot be: the kernel shows every group that it has no number for as \(id)")
             }
+            settings.operators = ControlAccess.Group(name: name, id: id)
+        } catch .unknown {
+            reader.reject(node, "there is no group '\(name)' on this machine")
         } catch {
-            reader.reject(node, error.reason)
+            reader.reject(node, "\(error)")
         }
     }
 
-    private func decodeSecrets(_ reader: inout TableReader, _ store: inout StoreSettings) {
-        if let (name, node) = reader.string("username") {
-            if name.isEmpty { reader.reject(node, "is empty") }
-            if store.username != nil { reader.reject(node, "is given here and in the url; one of them is enough") }
-            store.username = name
-        }
-        if let (path, node) = reader.string("password_file") {
-            if store.password != nil {
-                reader.reject(node, "is given, and a password in the url; one of them is enough")
-            }
-            do {
-                store.password = try PasswordFile.read(path)
-            } catch {
-                reader.reject(node, error.description)
-            }
-        }
-        if let (path, node) = reader.string("ca_file") {
-            if !path.hasPrefix("/") {
-                reader.reject(node, "'\(path)' is not an absolute path")
-            } else if access(path, R_OK) != 0 {
-                reader.reject(node, "\(path) cannot be read: \(String(cString: strerror(errno)))")
-            }
-            store.caFile = path
-        }
-    }
+    /// What a group of another user namespace looks like; Debian calls it nogroup.
+    private static let unnamedGroup: UInt32 = 65534
 
     private func hostname() -> String {
         withUnsafeTemporaryAllocation(of: CChar.self, capacity: 256) { buffer in

@@ -8,9 +8,8 @@ import Glibc
 enum PasswordFile {
     private static let largest = 4096
 
-    /// The first line. The file may be a link: credentials are.
+    /// The first line of the file at an absolute path. The file may be a link: credentials are.
     static func read(_ path: String) throws(ConfigProblem) -> Secret {
-        if !path.hasPrefix("/") { throw ConfigProblem(file: path, message: "is not an absolute path") }
         let descriptor = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC)
         if descriptor < 0 {
             throw ConfigProblem(file: path, message: "cannot be read: \(String(cString: strerror(errno)))")

@@ -30,6 +30,26 @@ struct TableReader {
         return (text, node)
     }
 
+    /// As `string`, for a key in whose place somebody may have written a secret: no message shows the value.
+    mutating func secretString(_ key: String) -> (text: String, node: ConfigNode)? {
+        guard let node = value(key) else { return nil }
+        guard case .string(let text) = node.value else {
+            log.add(node.problem("is \(node.kind); wanted a string"))
+            return nil
+        }
+        return (text, node)
+    }
+
+    /// A user or group: its name, or its number as text.
+    mutating func account(_ key: String) -> (text: String, node: ConfigNode)? {
+        guard let node = value(key) else { return nil }
+        switch node.value {
+        case .string(let name): return (name, node)
+        case .integer(let number): return (String(number), node)
+        case .table, .array, .float, .boolean, .date: return wrong(node, "a name or a number")
+        }
+    }
+
     mutating func integer(_ key: String) -> (number: Int64, node: ConfigNode)? {
         guard let node = value(key) else { return nil }
         guard case .integer(let number) = node.value else { return wrong(node, "an integer") }
@@ -77,7 +97,8 @@ struct TableReader {
             if case .string(let text) = value.value {
                 result[name] = (text, value)
             } else {
-                log.add(value.problem("is \(value.found); wanted a string"))
+                // An environment may hold secrets.
+                log.add(value.problem("is \(value.kind); wanted a string"))
             }
         }
         return result

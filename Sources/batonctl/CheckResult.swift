@@ -64,7 +64,7 @@ struct CheckResult: Encodable {
     /// Checks what is at `path`, and what belongs to it.
     mutating func add(_ path: String) {
         let path = path.count > 1 && path.hasSuffix("/") ? String(path.dropLast()) : path
-        let loader = ConfigLoader()
+        let loader = ConfigLoader(credentials: .ofAnotherProcess)
         var isFolder: ObjCBool = false
         let exists = FileManager.default.fileExists(atPath: path, isDirectory: &isFolder)
         if !exists {

@@ -81,9 +81,12 @@ import Testing
 
     @Test(arguments: [
         ("A", "f:1: has no '='; wanted KEY=VALUE"), ("\nA\nB=1", "f:2: has no '='; wanted KEY=VALUE"),
-        ("export A=1", "f:1: export A: 'export A' cannot name an environment variable; wanted letters, digits and _"),
+        (
+            "export A=1",
+            "f:1: what is before the '=' cannot name a variable; wanted letters, digits and _; leave out the word export"
+        ),
         ("=1", "f:1: has no name before the '='"), ("A=\"x", "f:1: A: has a \" that is never closed"),
-        ("A=1\n1B=2", "f:2: 1B: '1B' cannot name an environment variable; wanted letters, digits and _"),
+        ("A=1\n1B=2", "f:2: what is before the '=' cannot name a variable; wanted letters, digits and _"),
         ("BATON_FENCE=1", "f:1: BATON_FENCE: 'BATON_FENCE' is set by Baton itself"),
         ("A=\0", "f:1: A: holds a NUL character"),
     ])
