@@ -19,7 +19,8 @@ struct Check: AsyncParsableCommand {
     @Argument(
         help: ArgumentHelp(
             "A batond.toml (with the jobs that belong to it), a job file, or a folder of job files.",
-            discussion: "Default: \(Self.defaultPath)", valueName: "path"))
+            discussion: "Default: \(Self.defaultPath)", valueName: "path"),
+        completion: .file())
     var paths: [String] = []
 
     @OptionGroup var json: JSONOption

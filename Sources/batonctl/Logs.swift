@@ -14,7 +14,7 @@ struct Logs: AsyncParsableCommand {
             stdout is a terminal: then control characters are shown as \\x1b and the like.
             """)
 
-    @Argument(help: "The job.")
+    @Argument(help: "The job.", completion: JobNames.completion)
     var job: String
 
     @OptionGroup var socket: SocketOption

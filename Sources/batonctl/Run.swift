@@ -10,7 +10,7 @@ struct Run: AsyncParsableCommand {
         abstract: "Let a job run again that was stopped; one node will start it.",
         aliases: ["start"])
 
-    @Argument(help: "The job.")
+    @Argument(help: "The job.", completion: JobNames.completion)
     var job: String
 
     @OptionGroup var socket: SocketOption

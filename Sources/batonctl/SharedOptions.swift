@@ -9,16 +9,19 @@ struct SocketOption: ParsableArguments {
     @Option(
         name: .customLong("socket"),
         help: ArgumentHelp(
-            "The control socket (default: $BATON_SOCKET, else \(Self.defaultPath)).", valueName: "path"))
+            "The control socket (default: $BATON_SOCKET, else \(Self.defaultPath)).", valueName: "path"),
+        completion: .file())
     var given: String?
 
     static let defaultPath = "/run/baton/control.sock"
 
+    var path: String { Self.path(given) }
+
     /// The option, else the environment, else where the system's batond listens.
-    var path: String {
+    static func path(_ given: String?) -> String {
         if let given { return given }
         if let variable = ProcessInfo.processInfo.environment["BATON_SOCKET"], !variable.isEmpty { return variable }
-        return Self.defaultPath
+        return defaultPath
     }
 
     var client: ControlClient { ControlClient(socketPath: path) }

@@ -10,7 +10,7 @@ struct Status: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Show the jobs of this node, who runs each, and how the store is.")
 
-    @Argument(help: "Only this job, in detail.")
+    @Argument(help: "Only this job, in detail.", completion: JobNames.completion)
     var job: String?
 
     @OptionGroup var socket: SocketOption

@@ -9,7 +9,7 @@ struct Stop: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Stop a job, wherever it runs, and hold it down on every node until `batonctl run`.")
 
-    @Argument(help: "The job.")
+    @Argument(help: "The job.", completion: JobNames.completion)
     var job: String
 
     @OptionGroup var socket: SocketOption

@@ -16,20 +16,24 @@ struct Batond: AsyncParsableCommand {
         version: "batond \(BatonVersion.current)")
 
     @Option(
-        help: ArgumentHelp("The node's configuration; job files are read from jobs.d beside it.", valueName: "file"))
+        help: ArgumentHelp("The node's configuration; job files are read from jobs.d beside it.", valueName: "file"),
+        completion: .file(extensions: ["toml"]))
     var config = "/etc/baton/batond.toml"
 
     @Option(help: ArgumentHelp("The node's name (default: node.name, else the hostname).", valueName: "name"))
     var node: String?
 
-    @Option(help: ArgumentHelp("Sockets and the folders of running jobs.", valueName: "folder"))
+    @Option(help: ArgumentHelp("Sockets and the folders of running jobs.", valueName: "folder"), completion: .directory)
     var runtimeDir = "/run/baton"
 
-    @Option(help: ArgumentHelp("The embedded store, and what this node remembers.", valueName: "folder"))
+    @Option(
+        help: ArgumentHelp("The embedded store, and what this node remembers.", valueName: "folder"),
+        completion: .directory)
     var stateDir = "/var/lib/baton"
 
     @Option(
-        help: ArgumentHelp("trace, debug, info, notice, warning or error (default: log.level).", valueName: "level"))
+        help: ArgumentHelp("trace, debug, info, notice, warning or error (default: log.level).", valueName: "level"),
+        completion: .list(["trace", "debug", "info", "notice", "warning", "error", "critical"]))
     var logLevel: String?
 
     @Flag(help: "Check every file and exit: 0 when all is well, 78 otherwise.")
