@@ -4,12 +4,16 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := build
 .ONESHELL:
-.PHONY: run test build bench docs fmt check check-hiredis setup install
+.PHONY: run test build bench docs fmt check check-hiredis setup install deb
 
 PREFIX ?= /usr/local
 SYSCONFDIR ?= /etc
+UNITDIR ?= $(PREFIX)/lib/systemd/system
+ZSHDIR ?= $(PREFIX)/share/zsh/site-functions
 PROGRAMS := batond batonctl baton-keeper
-RELEASE := .build/release
+PROGRAM_FOLDER ?= .build/release
+# With the Swift runtime in the programs: where they run, there is no toolchain.
+RELEASE_BUILD := swift build -c release --static-swift-stdlib
 
 # A node in the foreground, with the example jobs and a store of its own.
 run: build
@@ -26,14 +30,14 @@ test:
 
 build: setup
 	@echo "Building $(PROGRAMS) (release). The first time, this compiles all dependencies: about 6 minutes on 2 cores."
-	for program in $(PROGRAMS); do swift build -c release --product $$program; done
+	for program in $(PROGRAMS); do $(RELEASE_BUILD) --product $$program; done
 
 setup:
 	@.ci/setup build
 
 bench: build
 	@.ci/setup test
-	swift build -c release --product lock-bench
+	$(RELEASE_BUILD) --product lock-bench
 	Benchmarks/run
 
 # The pages of the library, for a browser.
@@ -55,17 +59,36 @@ check-hiredis:
 
 # After "make build"; needs no network and no compiler. Configuration that is there is kept.
 install:
-	@for program in $(PROGRAMS); do
-	    test -x $(RELEASE)/$$program || { echo "$$program is not built: run \"make build\" first" >&2; exit 1; }
+	@umask 022
+	for program in $(PROGRAMS); do
+	    test -x $(PROGRAM_FOLDER)/$$program || { echo "$$program is not built: run \"make build\" first" >&2; exit 1; }
 	done
-	install -D -m 755 -t "$(DESTDIR)$(PREFIX)/bin" $(RELEASE)/batond $(RELEASE)/batonctl
-	install -D -m 755 -t "$(DESTDIR)$(PREFIX)/libexec/baton" $(RELEASE)/baton-keeper
-	install -d -m 755 "$(DESTDIR)$(PREFIX)/lib/systemd/system"
-	sed 's,^ExecStart=/usr/bin/batond,ExecStart=$(PREFIX)/bin/batond,' systemd/batond.service \
-	    >"$(DESTDIR)$(PREFIX)/lib/systemd/system/batond.service"
-	chmod 644 "$(DESTDIR)$(PREFIX)/lib/systemd/system/batond.service"
-	install -d -m 755 "$(DESTDIR)$(SYSCONFDIR)/baton/jobs.d"
+	to="$(DESTDIR)$(PREFIX)"
+	install -D -m 755 -t "$$to/bin" $(PROGRAM_FOLDER)/batond $(PROGRAM_FOLDER)/batonctl
+	install -D -m 755 -t "$$to/libexec/baton" $(PROGRAM_FOLDER)/baton-keeper
+	install -d -m 755 "$(DESTDIR)$(UNITDIR)" "$$to/lib/sysusers.d" "$(DESTDIR)$(SYSCONFDIR)/baton/jobs.d"
+	sed 's,=/usr/bin/,=$(PREFIX)/bin/,' systemd/batond.service >"$(DESTDIR)$(UNITDIR)/batond.service"
+	install -m 644 systemd/baton.sysusers "$$to/lib/sysusers.d/baton.conf"
+	test ! -e systemd/baton.catalog ||
+	    install -D -m 644 systemd/baton.catalog "$$to/lib/systemd/catalog/baton.catalog"
 	test -e "$(DESTDIR)$(SYSCONFDIR)/baton/batond.toml" ||
 	    install -m 644 etc/batond.toml "$(DESTDIR)$(SYSCONFDIR)/baton/batond.toml"
-	install -D -m 644 -t "$(DESTDIR)$(PREFIX)/share/doc/baton/examples/jobs.d" etc/jobs.d/*.toml
-	echo "Installed under $(DESTDIR)$(PREFIX). Example jobs: $(PREFIX)/share/doc/baton/examples/jobs.d"
+	# Where packages put their jobs. It is there, under /usr, wherever Baton is.
+	test "$(PREFIX)" != /usr || install -d -m 755 "$(DESTDIR)/usr/lib/baton/jobs.d"
+	install -D -m 644 -t "$$to/share/doc/baton" README.md
+	install -D -m 644 -t "$$to/share/doc/baton/examples/jobs.d" etc/jobs.d/*.toml
+	.ci/man "$$to/share/man"
+	bash="$$to/share/bash-completion/completions" zsh="$(DESTDIR)$(ZSHDIR)" fish="$$to/share/fish/vendor_completions.d"
+	install -d -m 755 "$$bash" "$$zsh" "$$fish"
+	for program in batond batonctl; do
+	    $(PROGRAM_FOLDER)/$$program --generate-completion-script bash >"$$bash/$$program"
+	    $(PROGRAM_FOLDER)/$$program --generate-completion-script zsh >"$$zsh/_$$program"
+	    $(PROGRAM_FOLDER)/$$program --generate-completion-script fish >"$$fish/$$program.fish"
+	done
+	echo "Installed under $(DESTDIR)$(PREFIX); a job to begin with: $(PREFIX)/share/doc/baton/examples/jobs.d/heartbeat.toml"
+	echo "Then: systemd-sysusers && systemctl daemon-reload && systemctl enable --now batond"
+
+# A Debian package of what "make install" installs.
+deb: build
+	@.ci/setup deb
+	.ci/deb
