@@ -68,6 +68,17 @@ package struct LoadedJobs: Equatable, Sendable {
     package var warnings: [ConfigProblem]
     /// Which file each job comes from.
     package var paths: [String: String]
+    /// The folders that are there and can't be read: what jobs are in them is not known.
+    package var unreadable: [ConfigProblem]
+
+    /// No folder at all.
+    package init() {
+        jobs = []
+        ignored = []
+        warnings = []
+        paths = [:]
+        unreadable = []
+    }
 
     /// The errors of all invalid jobs.
     package var errors: [ConfigProblem] {
@@ -127,7 +138,7 @@ package struct ConfigLoader: Sendable {
 
     /// Reads the folders of job files that the node names. The later folder wins for a file of the same name.
     package func loadJobs(_ node: LoadedNode) -> LoadedJobs {
-        var result = LoadedJobs(jobs: [], ignored: [], warnings: [], paths: [:])
+        var result = LoadedJobs()
         var folders: [String: JobFolder.Entry] = [:]
         for directory in node.settings.jobDirectories {
             let folder = JobFolder(path: directory)
@@ -142,7 +153,7 @@ package struct ConfigLoader: Sendable {
                     }
                 }
             } catch {
-                result.warnings.append(error)
+                result.unreadable.append(error)
             }
         }
         for (name, entry) in folders.sorted(by: { $0.key < $1.key }) {

@@ -25,18 +25,25 @@ struct JobFolder {
     func entries() throws(ConfigProblem) -> [Entry] {
         guard let folder = opendir(path) else {
             if errno == ENOENT { return [] }
-            throw ConfigProblem(
-                file: path, message: "cannot be read: \(String(cString: strerror(errno)))", severity: .warning)
+            throw unreadable(errno)
         }
         defer { closedir(folder) }
         var names: [String] = []
+        errno = 0
         while let entry = readdir(folder) {
             let name = withUnsafeBytes(of: &entry.pointee.d_name) { bytes in
                 String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
             }
             if name != ".", name != ".." { names.append(name) }
+            errno = 0
         }
+        // Half a folder is not taken for the whole of it.
+        if errno != 0 { throw unreadable(errno) }
         return names.sorted().map(entry)
+    }
+
+    private func unreadable(_ number: Int32) -> ConfigProblem {
+        ConfigProblem(file: path, message: "cannot be read: \(String(cString: strerror(number)))")
     }
 
     private func entry(_ name: String) -> Entry {

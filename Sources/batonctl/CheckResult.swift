@@ -7,35 +7,13 @@ import Foundation
 
 /// What `check` found in the files it was given; what it prints as JSON.
 struct CheckResult: Encodable {
-    struct Problem: Encodable, Equatable {
-        var file: String
-        var line: Int?
-        var column: Int?
-        var key: String?
-        var message: String
-
-        init(_ problem: ConfigProblem) {
-            file = problem.file
-            line = problem.line
-            column = problem.column
-            key = problem.key
-            message = problem.message
-        }
-
-        /// One line: place, key and reason.
-        var text: String {
-            let place = [file, line.map(String.init), column.map(String.init)].compactMap { $0 }.joined(separator: ":")
-            return PrintableText.escaped([place, key, message].compactMap { $0 }.joined(separator: ": "))
-        }
-    }
-
     struct Ignored: Encodable {
         var path: String
         var reason: String
     }
 
-    private(set) var errors: [Problem] = []
-    private(set) var warnings: [Problem] = []
+    private(set) var errors: [FileProblem] = []
+    private(set) var warnings: [FileProblem] = []
     private(set) var ignored: [Ignored] = []
     /// The names of the jobs that batond would run, and of those that it would show as invalid.
     private(set) var validJobs: [String] = []
@@ -68,7 +46,7 @@ struct CheckResult: Encodable {
         var isFolder: ObjCBool = false
         let exists = FileManager.default.fileExists(atPath: path, isDirectory: &isFolder)
         if !exists {
-            errors.append(Problem(ConfigProblem(file: path, message: "there is no such file or folder")))
+            errors.append(FileProblem(ConfigProblem(file: path, message: "there is no such file or folder")))
         } else if isFolder.boolValue {
             let own = path + "/batond.toml"
             if FileManager.default.fileExists(atPath: own) {
@@ -98,13 +76,13 @@ struct CheckResult: Encodable {
     private mutating func addJob(_ path: String, _ loader: ConfigLoader) {
         let name = (path as NSString).lastPathComponent
         guard name.hasSuffix(".toml"), !name.hasPrefix(".") else {
-            errors.append(Problem(ConfigProblem(file: path, message: "a job file's name ends in .toml")))
+            errors.append(FileProblem(ConfigProblem(file: path, message: "a job file's name ends in .toml")))
             return
         }
         let folder = (path as NSString).deletingLastPathComponent
         let node = surroundings(of: folder.isEmpty ? "." : folder, loader)
         let (job, warnings) = loader.loadJob(String(name.dropLast(5)), path, node)
-        self.warnings += warnings.map(Problem.init)
+        self.warnings += warnings.map { FileProblem($0) }
         add(job)
     }
 
@@ -117,12 +95,13 @@ struct CheckResult: Encodable {
     }
 
     private mutating func add(_ node: LoadedNode) {
-        errors += node.errors.map(Problem.init)
-        warnings += node.warnings.map(Problem.init)
+        errors += node.errors.map { FileProblem($0) }
+        warnings += node.warnings.map { FileProblem($0) }
     }
 
     private mutating func add(_ jobs: LoadedJobs) {
-        warnings += jobs.warnings.map(Problem.init)
+        warnings += jobs.warnings.map { FileProblem($0) }
+        errors += jobs.unreadable.map { FileProblem($0) }
         ignored += jobs.ignored.map { Ignored(path: $0.path, reason: $0.reason) }
         for job in jobs.jobs { add(job) }
     }
@@ -132,7 +111,7 @@ struct CheckResult: Encodable {
         case .valid(let definition): validJobs.append(definition.name)
         case .invalid(let name, let problems):
             invalidJobs.append(name)
-            errors += problems.map(Problem.init)
+            errors += problems.map { FileProblem($0) }
         }
     }
 
