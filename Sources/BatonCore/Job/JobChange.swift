@@ -1,0 +1,75 @@
+// This source file is part of Baton.
+// SPDX-License-Identifier: Apache-2.0
+
+/// What a job's new definition means for the run that goes on under the old one.
+package struct JobChange: Equatable, Sendable {
+    /// What has to happen so that the new definition counts, the gravest of all keys that changed.
+    package enum Effect: Int, Comparable, Sendable {
+        case none
+        /// It counts at once, or, for what a keeper is started with, from the next run on: the process goes on.
+        case withoutRestart
+        /// The process was started with something else.
+        case restart
+
+        package static func < (left: Effect, right: Effect) -> Bool { left.rawValue < right.rawValue }
+    }
+
+    package var effect: Effect
+    /// The keys that changed, as the job file has them: `stop.timeout`.
+    package var keys: [String]
+
+    package init(effect: Effect, keys: [String]) {
+        self.effect = effect
+        self.keys = keys
+    }
+}
+
+extension JobDefinition {
+    /// The difference between this definition and a newer one of the same job.
+    package func change(to new: JobDefinition) -> JobChange {
+        if self == new { return JobChange(effect: .none, keys: []) }
+        let quiet = Self.quietKeys(self, new)
+        let loud = Self.processKeys(self, new)
+        var rest = new
+        (rest.description, rest.enabled, rest.lock, rest.stop, rest.restart) = (
+            description, enabled, lock, stop, restart
+        )
+        // Whatever is not known to leave the process alone matters to it, also a key that has no name here yet.
+        return JobChange(effect: rest == self ? .withoutRestart : .restart, keys: quiet + loud)
+    }
+
+    /// What Baton itself goes by.
+    private static func quietKeys(_ old: JobDefinition, _ new: JobDefinition) -> [String] {
+        changed([
+            ("description", old.description == new.description),
+            ("enabled", old.enabled == new.enabled),
+            ("lock.timeout", old.lock.timeout == new.lock.timeout),
+            ("lock.lost_grace", old.lock.lostGrace == new.lock.lostGrace),
+            ("stop.signal", old.stop.signal == new.stop.signal),
+            ("stop.timeout", old.stop.timeout == new.stop.timeout),
+            ("restart.policy", old.restart.policy == new.restart.policy),
+            ("restart.delay", old.restart.delay == new.restart.delay),
+            ("restart.max_delay", old.restart.maxDelay == new.restart.maxDelay),
+        ])
+    }
+
+    /// What the workload's process was started with.
+    private static func processKeys(_ old: JobDefinition, _ new: JobDefinition) -> [String] {
+        changed([
+            ("command", old.command == new.command),
+            ("user", old.user == new.user),
+            ("group", old.group == new.group),
+            ("working_directory", old.workingDirectory == new.workingDirectory),
+            ("umask", old.umask == new.umask),
+            ("nice", old.nice == new.nice),
+            ("environment", old.environment == new.environment),
+            ("environment_file", old.environmentFile == new.environmentFile),
+            ("limits", old.limits == new.limits),
+            ("output", old.output == new.output),
+        ])
+    }
+
+    private static func changed(_ keys: [(name: String, isSame: Bool)]) -> [String] {
+        keys.filter { !$0.isSame }.map(\.name)
+    }
+}

@@ -1,0 +1,129 @@
+// This source file is part of Baton.
+// SPDX-License-Identifier: Apache-2.0
+
+import BatonCore
+import Testing
+
+/// What a new definition means for the run that goes on.
+@Suite struct JobChangeTests {
+    private static let old = JobDefinition(name: "report", command: .program(["/bin/report", "--all"]))
+
+    private func change(_ edit: (inout JobDefinition) -> Void) -> JobChange {
+        var new = Self.old
+        edit(&new)
+        return Self.old.change(to: new)
+    }
+
+    @Test func theSameDefinitionIsNoChange() {
+        #expect(change { _ in } == JobChange(effect: .none, keys: []))
+    }
+
+    @Test func whatBatonGoesByLeavesTheProcessAlone() {
+        let cases: [(String, (inout JobDefinition) -> Void)] = [
+            ("description", { $0.description = "x" }), ("enabled", { $0.enabled = false }),
+            ("lock.timeout", { $0.lock.timeout = .seconds(9) }),
+            ("lock.lost_grace", { $0.lock.lostGrace = .seconds(1) }), ("stop.signal", { $0.stop.signal = 2 }),
+            ("stop.timeout", { $0.stop.timeout = .seconds(1) }), ("restart.policy", { $0.restart.policy = .never }),
+            ("restart.delay", { $0.restart.delay = .seconds(2) }),
+            ("restart.max_delay", { $0.restart.maxDelay = .seconds(9) }),
+        ]
+        for (key, edit) in cases { #expect(change(edit) == JobChange(effect: .withoutRestart, keys: [key])) }
+    }
+
+    @Test func whatTheProcessWasStartedWithNeedsARestart() {
+        let cases: [(String, (inout JobDefinition) -> Void)] = [
+            ("command", { $0.command = .program(["/bin/report"]) }), ("command", { $0.command = .shell("report") }),
+            ("user", { $0.user = "reports" }), ("group", { $0.group = "reports" }),
+            ("working_directory", { $0.workingDirectory = "/srv" }), ("umask", { $0.umask = 0o077 }),
+            ("nice", { $0.nice = 5 }), ("environment", { $0.environment["A"] = "b" }),
+            ("environment_file", { $0.environmentFile = "/etc/default/report" }),
+            ("limits", { $0.limits.nofile = 64 }), ("output", { $0.output = .none }),
+        ]
+        for (key, edit) in cases { #expect(change(edit) == JobChange(effect: .restart, keys: [key])) }
+    }
+
+    @Test func theGravestKeyDecidesAndAllAreNamed() {
+        let both = change {
+            $0.description = "x"
+            $0.nice = 5
+        }
+        #expect(both == JobChange(effect: .restart, keys: ["description", "nice"]))
+    }
+
+    /// Whoever adds a field to the definition says here what a change of it means, and gives it a name.
+    @Test func everyFieldOfADefinitionHasItsName() {
+        let fields = Mirror(reflecting: Self.old).children.compactMap(\.label)
+        #expect(
+            Set(fields) == [
+                "name", "description", "command", "user", "group", "workingDirectory", "umask", "nice", "environment",
+                "environmentFile", "enabled", "lock", "stop", "restart", "limits", "output",
+            ])
+    }
+
+    // MARK: - The plan
+
+    @Test func thePlanKnowsEveryJob() {
+        func job(_ name: String, _ edit: (inout JobDefinition) -> Void = { _ in }) -> (String, JobDefinition) {
+            var definition = JobDefinition(name: name, command: .program(["/bin/\(name)"]))
+            edit(&definition)
+            return (name, definition)
+        }
+        let old = Dictionary(
+            uniqueKeysWithValues: [job("same"), job("gone"), job("quiet"), job("loud"), job("standby"), job("off")])
+        let new = Dictionary(
+            uniqueKeysWithValues: [
+                job("same"), job("new"), job("quiet") { $0.description = "x" }, job("loud") { $0.nice = 1 },
+                job("standby") { $0.nice = 1 }, job("off") { $0.enabled = false },
+            ])
+        let plan = ReloadPlan(from: old, to: new)
+        #expect(plan.fates["same"] == .unchanged)
+        #expect(plan.fates["new"] == .added)
+        #expect(plan.fates["gone"] == .removed)
+        let report = plan.report(
+            running: ["same", "gone", "quiet", "loud", "off"], enabled: Set(new.keys).subtracting(["off"]))
+        #expect(report.added == ["new"])
+        #expect(report.removed == ["gone"])
+        #expect(report.changed.map(\.job) == ["loud", "off", "quiet", "standby"])
+        #expect(report.restarted == ["loud"])
+        #expect(report.stopped == ["gone", "off"])
+        #expect(report.unchanged == ["same"])
+    }
+
+    // MARK: - The node
+
+    @Test func whatANodeTakesOverWhileItRuns() {
+        let old = NodeSettings(name: "a", store: StoreSettings(location: .sqlite(path: "/x")))
+        #expect(old.change(to: old) == NodeChange(counting: [], waiting: []))
+        var new = old
+        new.logLevel = "debug"
+        new.jobDirectories = ["/jobs"]
+        #expect(old.change(to: new) == NodeChange(counting: ["log.level", "jobs.directories"], waiting: []))
+        new.name = "b"
+        new.store.prefix = "other"
+        new.store.password = Secret("x")
+        let change = old.change(to: new)
+        #expect(change.counting == ["log.level", "jobs.directories"])
+        #expect(change.waiting == ["node.name", "store.password", "store.prefix"])
+    }
+
+    @Test func everySettingOfANodeHasItsName() {
+        let node = NodeSettings(name: "a", store: StoreSettings(location: .sqlite(path: "/x")))
+        #expect(
+            Set(Mirror(reflecting: node).children.compactMap(\.label)) == [
+                "name", "logLevel", "store", "jobDirectories",
+            ])
+        #expect(
+            Set(Mirror(reflecting: node.store).children.compactMap(\.label)) == [
+                "location", "database", "username", "password", "caFile", "prefix", "maxLockTimeout", "connectTimeout",
+                "requestTimeout",
+            ])
+    }
+
+    @Test func aHangIsJudgedByTheLease() {
+        var job = Self.old
+        #expect(job.watchdogDoubt(interval: .seconds(5)) == nil)
+        job.lock = .init(timeout: .seconds(10), lostGrace: .seconds(1))
+        #expect(job.watchdogDoubt(interval: .seconds(5))?.contains("WatchdogSec") == true)
+        #expect(job.watchdogDoubt(interval: .seconds(3)) == nil)
+    }
+}
