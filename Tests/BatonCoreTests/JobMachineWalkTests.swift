@@ -85,6 +85,7 @@ struct JobMachineWalkTests {
         var possible: [JobMachine.Event] = [.woke, .woke, .markSeen(nil), .runRequested]
         if random.next() % 40 == 0 { possible += [.markSeen(Mark(kind: .heldDown))] }
         if random.next() % 60 == 0 { possible += [.drain] }
+        if random.next() % 60 == 0 { possible += [.superseded(JobMachineTests.definition.restart)] }
         if world.competing {
             let sentAt = now - .milliseconds(Int64(random.next() % 16_000))
             possible += [

@@ -42,14 +42,14 @@ extension JobMachine {
             state = .releasing(holding, mark, sent: true, retryAt: nil)
             return [.release(mark)]
         case .begin, .tookOver, .foundEnded, .waiting, .elected, .electionFailed, .keeperReady, .launchFailed,
-            .workloadStarted, .runEnded, .markSeen, .runRequested, .drain, .abort:
+            .workloadStarted, .runEnded, .markSeen, .runRequested, .superseded, .drain, .abort:
             return []
         }
     }
 
     /// After the release: compete again, a little after the others if the run failed here.
     mutating func next(after mark: Mark?, at now: Instant) -> [Action] {
-        if want == .drain { return retire() }
+        if want != .run { return retire() }
         guard let mark, mark.kind == .coolingDown, mark.failures > 0, let delay = mark.remaining else {
             return compete()
         }

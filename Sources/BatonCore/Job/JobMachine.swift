@@ -34,6 +34,9 @@ package struct JobMachine: Equatable, Sendable {
         case releaseFailed
         /// The operator of this node wants the job to run.
         case runRequested
+        /// The job is defined anew in a way that leaves the run alone: its end goes by these settings, and then this
+        /// machine makes room for another.
+        case superseded(JobDefinition.RestartSettings)
         /// Stop properly, release, and be done.
         case drain
         /// As `drain`, but without patience.
@@ -98,12 +101,18 @@ package struct JobMachine: Equatable, Sendable {
         case retired
     }
 
-    enum Want: Equatable, Sendable { case run, drain }
+    enum Want: Equatable, Sendable {
+        case run
+        /// Be done as soon as no run goes on.
+        case finish
+        /// Be done as soon as possible.
+        case drain
+    }
 
     package let timing: LeaseTiming
     /// How long a keeper may take to come up, on a busy machine. The lease is renewed meanwhile.
     let launchTimeout = Duration.seconds(5)
-    let restart: JobDefinition.RestartSettings
+    var restart: JobDefinition.RestartSettings
     let lostGrace: Duration
     let stopTimeout: Duration
     let node: String
@@ -126,6 +135,10 @@ package struct JobMachine: Equatable, Sendable {
 
     private mutating func respond(to event: Event, at now: Instant) -> [Action] {
         if event == .drain || event == .abort { want = .drain }
+        if case .superseded(let settings) = event {
+            restart = settings
+            if want == .run { want = .finish }
+        }
         switch state {
         case .idle: return whenIdle(event, at: now)
         case .competing: return whenCompeting(event, at: now)
