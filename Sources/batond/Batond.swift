@@ -48,25 +48,27 @@ struct Batond: AsyncParsableCommand {
     }
 
     private func start() async throws -> Int32 {
-        let loader = ConfigLoader()
-        let overrides = NodeOverrides(name: node, logLevel: logLevel, stateDirectory: stateDir)
-        let node = loader.loadNode(path: config, overrides: overrides)
+        let files = NodeFiles(
+            path: config, overrides: NodeOverrides(name: node, logLevel: logLevel, stateDirectory: stateDir))
+        let loaded = files.load()
+        let (node, jobs) = (loaded.node, loaded.jobs)
         guard node.errors.isEmpty else {
             for problem in node.errors { say("\(problem)") }
             return Exit.configuration
         }
-        let jobs = loader.loadJobs(node)
-        for problem in node.warnings + jobs.warnings { say("warning: \(problem)") }
+        for problem in loaded.warnings { say("warning: \(problem)") }
         if check { return report(jobs) }
+        for problem in jobs.unreadable { say("warning: \(problem)") }
 
-        let level = Logger.Level(rawValue: node.settings.logLevel) ?? .info
+        let level = LogLevel(named: node.settings.logLevel)
         let isJournal = getenv("JOURNAL_STREAM") != nil
         LoggingSystem.bootstrap { _ in LineLogHandler(level: level, journal: isJournal) }
         let logger = Logger(label: "batond")
         for problem in jobs.errors { logger.error("\(problem)") }
         do {
             let directories = Daemon.Directories(runtime: runtimeDir, state: stateDir)
-            let daemon = try Daemon(node: node.settings, jobs: jobs.jobs, directories: directories, logger: logger)
+            let daemon = try Daemon(
+                files: files, loaded: loaded, directories: directories, logger: logger, level: level)
             try await daemon.run()
             return Exit.success
         } catch let error as StartError {
@@ -79,9 +81,10 @@ struct Batond: AsyncParsableCommand {
     }
 
     private func report(_ jobs: LoadedJobs) -> Int32 {
-        for problem in jobs.errors { say("\(problem)") }
+        let errors = jobs.unreadable + jobs.errors
+        for problem in errors { say("\(problem)") }
         for file in jobs.ignored { say("ignored: \(file.path): \(file.reason)") }
-        if !jobs.errors.isEmpty { return Exit.configuration }
+        if !errors.isEmpty { return Exit.configuration }
         print("\(config): fine, with \(jobs.jobs.count) job\(jobs.jobs.count == 1 ? "" : "s")")
         return Exit.success
     }

@@ -10,8 +10,14 @@ final class FakeBackend: ControlBackend {
     private let acts = Mutex<[String]>([])
     private let output: [UInt8]
     private let report: StatusReport
+    /// What is wrong with the files.
+    private let refusal: ReloadRefusal?
 
-    init(report: StatusReport = FakeBackend.sample, output: [UInt8] = Array("hello\n".utf8)) {
+    init(
+        report: StatusReport = FakeBackend.sample, output: [UInt8] = Array("hello\n".utf8),
+        refusal: ReloadRefusal? = nil
+    ) {
+        self.refusal = refusal
         self.report = report
         self.output = output
     }
@@ -35,6 +41,28 @@ final class FakeBackend: ControlBackend {
     func stop(job: String) async throws(ControlError) { try await act("stop", job) }
 
     func run(job: String) async throws(ControlError) { try await act("run", job) }
+
+    func reload() async throws(ControlError) -> ReloadReport {
+        if let refusal { throw .badFiles(refusal) }
+        acts.withLock { $0.append("reload") }
+        return Self.changes
+    }
+
+    func difference() async throws(ControlError) -> ReloadReport {
+        if let refusal { throw .badFiles(refusal) }
+        return Self.changes
+    }
+
+    static var changes: ReloadReport {
+        var report = ReloadReport()
+        report.added = ["backup"]
+        report.changed = [.init(job: "mail", keys: ["description"]), .init(job: "report", keys: ["command"])]
+        report.restarted = ["report"]
+        report.unchanged = ["held"]
+        report.node.needsRestart = ["store.url"]
+        report.warnings = ["/etc/baton/jobs.d/report.toml:1: command: /no/such does not exist"]
+        return report
+    }
 
     private func act(_ name: String, _ job: String) async throws(ControlError) {
         if job == "storeless" { throw .storeUnreachable("valkey://127.0.0.1:6379/0 refuses connections") }

@@ -20,9 +20,9 @@ enum ControlAnswer {
     }
 
     /// A value as JSON, its keys sorted so that two answers can be compared.
-    static func json(_ value: some Encodable) throws -> Response {
+    static func json(_ value: some Encodable, status: HTTPResponse.Status = .ok) throws -> Response {
         Response(
-            status: .ok, headers: [.contentType: "application/json"],
+            status: status, headers: [.contentType: "application/json"],
             body: ResponseBody(byteBuffer: try encode(value)))
     }
 

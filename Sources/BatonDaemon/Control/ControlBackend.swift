@@ -13,6 +13,10 @@ package protocol ControlBackend: Sendable {
     func stop(job: String) async throws(ControlError)
     /// Clears the marks of a job, so that it runs again. Returns when they are cleared.
     func run(job: String) async throws(ControlError)
+    /// Takes the node's files over as they are now. Returns when they count.
+    func reload() async throws(ControlError) -> ReloadReport
+    /// What `reload()` would do.
+    func difference() async throws(ControlError) -> ReloadReport
 }
 
 /// Why a request on the control socket was not carried out.
@@ -23,12 +27,18 @@ package enum ControlError: Error, Equatable, Sendable, CustomStringConvertible {
     case failed(String)
     /// The store does not answer.
     case storeUnreachable(String)
+    /// The files have errors, so that nothing was changed.
+    case badFiles(ReloadRefusal)
+    /// The node stops.
+    case draining
 
     /// As the answer and the log have it.
     package var description: String {
         switch self {
         case .unknownJob(let job): "no job \"\(job)\" on this node"
         case .failed(let reason), .storeUnreachable(let reason): reason
+        case .badFiles(let refusal): refusal.error
+        case .draining: "this batond is stopping: it takes no other configuration over"
         }
     }
 }

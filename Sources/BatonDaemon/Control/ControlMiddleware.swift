@@ -19,6 +19,8 @@ struct ErrorMiddleware: RouterMiddleware {
             case .unknownJob: return ControlAnswer.error(.notFound, "\(error)")
             case .failed: return ControlAnswer.error(.internalServerError, "\(error)")
             case .storeUnreachable: return ControlAnswer.error(.serviceUnavailable, "\(error)")
+            case .badFiles(let refusal): return try ControlAnswer.json(refusal, status: .unprocessableContent)
+            case .draining: return ControlAnswer.error(.conflict, "\(error)")
             }
         } catch let error as any HTTPResponseError {
             return ControlAnswer.error(error.status, (error as? HTTPError)?.body ?? error.status.reasonPhrase)

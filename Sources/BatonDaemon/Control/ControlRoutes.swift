@@ -26,7 +26,7 @@ struct ControlRoutes {
     }
 
     /// No request has a body that means anything; more than this is refused instead of read.
-    private static let bodyLimit = 4096
+    static let bodyLimit = 4096
 
     func router() -> Router<ControlContext> {
         let router = Router(context: ControlContext.self)
@@ -50,6 +50,7 @@ struct ControlRoutes {
         router.post("v1/jobs/:job/run") { request, context in
             try await act("run", request, context) { job throws(ControlError) in try await backend.run(job: job) }
         }
+        addReload(to: router)
         return router
     }
 

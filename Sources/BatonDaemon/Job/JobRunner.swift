@@ -29,6 +29,8 @@ final class JobRunner: Sendable {
         case tookOver(runID: String, LeaseRecord)
         /// The last output of the run on this node is wanted; the stream ends without an element when there is none.
         case tailWanted(AsyncStream<Bytes>.Continuation)
+        /// The job's new definition, which leaves the run alone: it counts when this loop is done.
+        case superseded(JobDefinition)
         /// The watchdog asks whether this loop turns.
         case pulse
     }

@@ -21,6 +21,8 @@ struct JobShell {
     /// Keepers that were asked for, and are neither up nor known to have failed.
     var launches = 0
     var lastRun: StatusReport.LastRun?
+    /// For people; may be newer than the definition.
+    private var description: String
     /// The state that the log told of last.
     private var said: StatusReport.State?
     /// Who waits for the run's last output.
@@ -37,6 +39,9 @@ struct JobShell {
         machine = JobMachine(definition: runner.definition, timing: timing, node: runner.context.name)
         logger = runner.context.logger
         logger[metadataKey: "job"] = "\(runner.definition.name)"
+        description = runner.definition.description
+        // Of the loop before this one.
+        lastRun = runner.context.board.job(runner.definition.name)?.lastRun
     }
 
     mutating func begin(_ group: inout DiscardingTaskGroup) {
@@ -81,6 +86,9 @@ struct JobShell {
             guard let link = run?.link else { return inlet.finish() }
             tailReaders.append(inlet)
             link.send(.tail)
+        case .superseded(let definition):
+            description = definition.description
+            apply(.superseded(definition.restart), &group)
         case .pulse:
             // A renewal that neither came back nor ran into its own time limit: this loop is not well.
             if !machine.isRenewalOverdue(at: BootClock.now()) { context.pulse.progressed(runner.loopName) }
@@ -189,7 +197,7 @@ struct JobShell {
 
     private func show(_ description: JobMachine.Description) {
         var shown = StatusReport.Job(
-            name: definition.name, description: definition.description, state: description.state)
+            name: definition.name, description: self.description, state: description.state)
         shown.reason = description.reason
         shown.lastRun = lastRun
         if let run = description.run {

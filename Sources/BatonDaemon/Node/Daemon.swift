@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 package import BatonConfig
-package import BatonCore
+import BatonCore
 import BatonLock
 import BatonSystem
 package import Logging
@@ -14,8 +14,10 @@ import UnixSignals
 /// It decides who runs what; it holds no workload. Should it die, the keepers end their workloads when the leases end,
 /// or the next daemon on this runtime directory takes the runs over.
 package struct Daemon: Sendable {
+    private let files: NodeFiles
     private let node: NodeSettings
     private let jobs: [LoadedJob]
+    private let level: LogLevel
     private let directories: Directories
     private let logger: Logger
     private let instanceLock: InstanceLock
@@ -35,12 +37,18 @@ package struct Daemon: Sendable {
 
     /// A node that has its runtime directory to itself from now on.
     ///
+    /// - Parameters:
+    ///   - files: what a reload reads again.
+    ///   - loaded: what was read of them, without an error in the node's own file.
+    ///   - level: what the loggers go by.
     /// - Throws: ``StartError`` when another live daemon has it, or a folder can't be used.
     package init(
-        node: NodeSettings, jobs: [LoadedJob], directories: Directories, logger: Logger
+        files: NodeFiles, loaded: LoadedFiles, directories: Directories, logger: Logger, level: LogLevel
     ) throws(StartError) {
-        self.node = node
-        self.jobs = jobs
+        self.files = files
+        node = loaded.node.settings
+        jobs = loaded.jobs.jobs
+        self.level = level
         self.directories = directories
         self.logger = logger
         try StartError.wrapping("the runtime directory") { try Files.makeFolder(directories.runtime, mode: 0o755) }
@@ -73,13 +81,16 @@ package struct Daemon: Sendable {
             board: StatusBoard(), pulse: pulse, logger: logger)
         let board = JobBoard(
             jobs: jobs, inherited: await context.launcher.inheritedRuns(), context: context)
-        let backend = DaemonBackend(board: board, context: context, store: store)
+        let reloader = Reloader(
+            files: files, settings: node, board: board, store: store, notify: notify, level: level, logger: logger)
+        let backend = DaemonBackend(board: board, context: context, store: store, reloader: reloader)
         let control = try ControlServer(
             path: "\(directories.runtime)/control.sock", backend: backend,
             access: ControlAccess(operators: node.operators, logger: logger), logger: logger
         ) {
             logger.notice("ready", metadata: ["node": "\(node.name)", "jobs": "\(jobs.count)"])
             notify.ready()
+            reloader.nodeIsUp()
         }
 
         try await withThrowingTaskGroup(of: Void.self) { services in
@@ -89,7 +100,7 @@ package struct Daemon: Sendable {
             services.addTask { await StatusLine(board: context.board, notify: notify, store: store).run() }
             services.addTask {
                 await withTaskGroup(of: Void.self) { group in
-                    group.addTask { await self.obey(signals, board, notify) }
+                    group.addTask { await self.obey(signals, board, reloader, notify) }
                     await board.run()
                     group.cancelAll()
                 }
@@ -113,11 +124,10 @@ package struct Daemon: Sendable {
     /// After a hang, systemd ends this daemon and starts another, which must come before the leases end.
     private func warnOfTheWatchdog() {
         guard let interval = Notify.watchdogInterval() else { return }
-        // A hang may begin just before a renewal, a third into the lease; silence is noticed a fifth of an interval late.
-        let gone = interval * 6 / 5 + .seconds(1)
-        for case .valid(let job) in jobs where gone >= job.lock.timeout * 2 / 3 - job.lock.lostGrace {
+        for case .valid(let job) in jobs {
+            guard let doubt = job.watchdogDoubt(interval: interval) else { continue }
             logger.warning(
-                "a hung daemon costs this job its run: 1.2 * WatchdogSec + 1 s is not less than 2/3 * lock.timeout - lock.lost_grace",
+                "\(doubt)",
                 metadata: [
                     "job": "\(job.name)", "watchdog": "\(interval)", "timeout": "\(job.lock.timeout)",
                     "lost_grace": "\(job.lock.lostGrace)",
@@ -128,13 +138,14 @@ package struct Daemon: Sendable {
     /// Every job has ended; the services may go.
     private struct Finished: Error {}
 
-    private func obey(_ signals: UnixSignalsSequence, _ board: JobBoard, _ notify: Notify) async {
+    private func obey(_ signals: UnixSignalsSequence, _ board: JobBoard, _ reloader: Reloader, _ notify: Notify) async {
         var isDraining = false
         await withDiscardingTaskGroup { group in
             for await signal in signals {
                 switch signal {
                 case .sighup:
-                    logger.notice("SIGHUP ignored: this version reads its files at start only; restart it instead")
+                    logger.notice("reload asked for", metadata: ["signal": "\(signal)"])
+                    group.addTask { _ = try? await reloader.reload() }  // it has told the log how it went
                 case _ where isDraining:
                     logger.warning("second signal: workloads are killed")
                     board.abort()

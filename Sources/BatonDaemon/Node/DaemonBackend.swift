@@ -10,6 +10,7 @@ struct DaemonBackend: ControlBackend {
     let board: JobBoard
     let context: NodeContext
     let store: Store
+    let reloader: Reloader
 
     func status(job: String?) async throws(ControlError) -> StatusReport {
         var jobs = context.board.all()
@@ -24,7 +25,7 @@ struct DaemonBackend: ControlBackend {
         return StatusReport(
             node: context.name, instance: context.instance, version: BatonVersion.current,
             store: .init(url: store.url, state: stateText), jobs: jobs,
-            warnings: context.launcher.warnings + store.warnings)
+            warnings: context.launcher.warnings + store.warnings + reloader.warnings)
     }
 
     private var stateText: String {
@@ -73,6 +74,10 @@ struct DaemonBackend: ControlBackend {
         try await mark(job, nil)
         board.runner(of: job)?.send(.runRequested)
     }
+
+    func reload() async throws(ControlError) -> ReloadReport { try await reloader.reload() }
+
+    func difference() async throws(ControlError) -> ReloadReport { try await reloader.difference() }
 
     private func mark(_ job: String, _ mark: Mark?) async throws(ControlError) {
         guard let shown = context.board.job(job) else { throw .unknownJob(job) }

@@ -6,69 +6,177 @@ import BatonCore
 import BatonLock
 import BatonSystem
 import Logging
+import Synchronization
 
-/// All jobs of a node: the loops of those that run here, and what is known of the others.
-struct JobBoard: Sendable {
-    private let runners: [String: JobRunner]
-    /// In the order of their names.
-    let names: [String]
+/// All jobs of a node: what the files say of them, and the loops of those that run here.
+///
+/// A job has one loop at a time. When its definition changes, its loop is told to be done, and only when it is, with its
+/// lock released, another one begins with whatever the files say by then. So a job that is removed and added again while
+/// it still stops neither runs twice nor is forgotten.
+final class JobBoard: Sendable {
+    private struct State {
+        /// What the files say.
+        var definitions: [String: JobDefinition] = [:]
+        /// What is wrong with the files that can't be used; only a start has such.
+        var invalid: [String: StatusReport.Job] = [:]
+        /// The loops that turn, also those that are about to be done.
+        var runners: [String: JobRunner] = [:]
+        var isDraining = false
+    }
+
+    private let state: Mutex<State>
     private let context: NodeContext
-    private let drained = Doorbell()
+    /// Loops to be run.
+    private let begun: AsyncStream<JobRunner>
+    private let begin: AsyncStream<JobRunner>.Continuation
 
     /// - Parameter inherited: runs that an earlier daemon left, by job.
     init(jobs: [LoadedJob], inherited: [String: InheritedRun], context: NodeContext) {
         self.context = context
-        var runners: [String: JobRunner] = [:]
-        var names: Set<String> = []
+        (begun, begin) = AsyncStream.makeStream()
+        var state = State()
         for job in jobs {
-            names.insert(job.name)
             switch job {
-            case .valid(let definition) where definition.enabled || inherited[definition.name] != nil:
-                runners[definition.name] = JobRunner(
-                    definition: definition, context: context, inherited: inherited[definition.name])
-            case .valid(let definition):
-                context.board.post(
-                    .init(name: definition.name, description: definition.description, state: .disabled))
+            case .valid(let definition): state.definitions[definition.name] = definition
             case .invalid(let name, let problems):
                 var shown = StatusReport.Job(name: name, state: .invalid)
                 shown.reason = problems.map { "\($0)" }.joined(separator: "\n")
-                context.board.post(shown)
+                state.invalid[name] = shown
             }
         }
-        // A run whose job file is gone or broken is taken over all the same, to be stopped properly.
-        for (name, run) in inherited where runners[name] == nil {
+        for (name, run) in inherited {
+            // A run whose job file is gone or broken is taken over all the same, to be stopped properly.
             var definition = JobDefinition(name: name, command: .program(["?"]))
             definition.lock.timeout = run.run.record.timeout
             definition.enabled = false
-            runners[name] = JobRunner(definition: definition, context: context, inherited: run)
+            state.runners[name] = JobRunner(
+                definition: state.definitions[name] ?? definition, context: context, inherited: run)
         }
-        self.runners = runners
-        self.names = names.union(runners.keys).sorted()
+        for (name, definition) in state.definitions where definition.enabled && state.runners[name] == nil {
+            state.runners[name] = JobRunner(definition: definition, context: context, inherited: nil)
+        }
+        for name in Set(state.definitions.keys).union(state.invalid.keys) where state.runners[name] == nil {
+            Self.showIdle(name, state, on: context.board)
+        }
+        for runner in state.runners.values { begin.yield(runner) }
+        self.state = Mutex(state)
     }
 
-    func runner(of job: String) -> JobRunner? { runners[job] }
+    /// The loop of a job that runs here, or would.
+    func runner(of job: String) -> JobRunner? { state.withLock { $0.runners[job] } }
 
-    /// Runs every job until it is drained.
+    var isDraining: Bool { state.withLock { $0.isDraining } }
+
+    /// Runs every job until all are drained. A node without jobs is up as well.
     func run() async {
         await withDiscardingTaskGroup { group in
-            for runner in runners.values {
+            for await runner in begun {
                 group.addTask {
                     await runner.run()
-                    let shown = StatusReport.Job(name: runner.definition.name, state: .disabled)
-                    if !runner.definition.enabled { context.board.post(shown) }
+                    self.ended(runner.definition.name)
                 }
             }
-            // A node without jobs, or with disabled ones only, is up as well.
-            group.addTask { await drained.wait(until: .distantFuture) }
         }
     }
 
-    func drain() {
-        for runner in runners.values { runner.send(.drain) }
-        drained.ring()
+    /// The loop of a job is done: what the files say of it by now counts.
+    private func ended(_ name: String) {
+        state.withLock { state in
+            state.runners[name] = nil
+            if state.isDraining { return }
+            if let definition = state.definitions[name], definition.enabled {
+                start(definition, &state)
+            } else {
+                Self.showIdle(name, state, on: context.board)
+            }
+        }
     }
 
+    private func start(_ definition: JobDefinition, _ state: inout State) {
+        let runner = JobRunner(definition: definition, context: context, inherited: nil)
+        state.runners[definition.name] = runner
+        begin.yield(runner)
+    }
+
+    /// What there is to be seen of a job that has no loop.
+    private static func showIdle(_ name: String, _ state: State, on board: StatusBoard) {
+        if let definition = state.definitions[name] {
+            var shown = StatusReport.Job(name: name, description: definition.description, state: .disabled)
+            shown.lastRun = board.job(name)?.lastRun
+            board.post(shown)
+        } else if let shown = state.invalid[name] {
+            board.post(shown)
+        } else {
+            board.remove(name)
+        }
+    }
+
+    // MARK: Other definitions
+
+    /// What ``apply(_:)`` would do now.
+    func plan(_ jobs: [JobDefinition]) -> ReloadReport {
+        state.withLock { report(on: Self.byName(jobs), $0) }
+    }
+
+    /// From now on these are the node's jobs. A job that is as it was is not touched.
+    ///
+    /// - Returns: nil when the node stops: nothing was changed.
+    func apply(_ jobs: [JobDefinition]) -> ReloadReport? {
+        let new = Self.byName(jobs)
+        return state.withLock { state in
+            if state.isDraining { return nil }
+            let report = report(on: new, state)
+            let old = state.definitions
+            let gone = Set(old.keys).union(state.invalid.keys).subtracting(new.keys)
+            state.definitions = new
+            state.invalid = [:]
+            for name in gone {
+                if let runner = state.runners[name] { runner.send(.drain) } else { context.board.remove(name) }
+            }
+            for definition in jobs where old[definition.name] != definition { redefine(definition, &state) }
+            return report
+        }
+    }
+
+    private func redefine(_ definition: JobDefinition, _ state: inout State) {
+        guard let runner = state.runners[definition.name] else {
+            if definition.enabled { return start(definition, &state) }
+            return Self.showIdle(definition.name, state, on: context.board)
+        }
+        // What its loop was begun with counts, not what the files said since: they may have changed back.
+        switch runner.definition.change(to: definition).effect {
+        case _ where !definition.enabled, .restart: runner.send(.drain)
+        case .none, .withoutRestart: runner.send(.superseded(definition))
+        }
+    }
+
+    private func report(on new: [String: JobDefinition], _ state: State) -> ReloadReport {
+        let running = state.runners.keys.filter { context.board.job($0)?.run != nil }
+        var report = ReloadPlan(from: state.definitions, to: new).report(
+            running: Set(running), enabled: Set(new.values.filter(\.enabled).map(\.name)))
+        report.removed += state.invalid.keys.filter { new[$0] == nil }
+        report.removed.sort()
+        return report
+    }
+
+    private static func byName(_ jobs: [JobDefinition]) -> [String: JobDefinition] {
+        Dictionary(jobs.map { ($0.name, $0) }) { $1 }
+    }
+
+    // MARK: The end
+
+    /// Stops every job properly; ``run()`` returns when all of them are.
+    func drain() {
+        let runners = state.withLock { state in
+            state.isDraining = true
+            return Array(state.runners.values)
+        }
+        for runner in runners { runner.send(.drain) }
+        begin.finish()
+    }
+
+    /// Kills every workload.
     func abort() {
-        for runner in runners.values { runner.send(.abort) }
+        for runner in state.withLock({ Array($0.runners.values) }) { runner.send(.abort) }
     }
 }

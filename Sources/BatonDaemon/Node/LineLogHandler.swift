@@ -7,14 +7,20 @@ package import Logging
 
 /// Log lines on standard error: with a syslog priority for the journal, with the time and the level for a person.
 package struct LineLogHandler: LogHandler {
-    package var logLevel: Logger.Level
+    /// The daemon's, unless this logger was given one of its own.
+    package var logLevel: Logger.Level {
+        get { ownLevel ?? level.current }
+        set { ownLevel = newValue }
+    }
+    private var ownLevel: Logger.Level?
+    private let level: LogLevel
     package var metadata: Logger.Metadata = [:]
     /// Standard error is the journal: it adds the time itself, and reads the priority.
     private let journal: Bool
 
     /// - Parameter journal: whether standard error is connected to the journal (`JOURNAL_STREAM` is set).
-    package init(level: Logger.Level, journal: Bool) {
-        logLevel = level
+    package init(level: LogLevel, journal: Bool) {
+        self.level = level
         self.journal = journal
     }
 

@@ -21,6 +21,12 @@ final class StatusBoard: Sendable {
         posts.add(1, ordering: .releasing)
     }
 
+    /// Nothing is known of the job any more.
+    func remove(_ job: String) {
+        entries.withLock { $0[job] = nil }
+        posts.add(1, ordering: .releasing)
+    }
+
     /// Changes with every post: as long as it is the same, so are the jobs.
     var edition: Int { posts.load(ordering: .acquiring) }
 

@@ -22,14 +22,31 @@ struct Store: Sendable {
     init(_ settings: StoreSettings, shortestLease: Duration, logger: Logger) throws(StartError) {
         url = settings.url
         if var configuration = ValkeyStore.Configuration(settings) {
-            configuration.connectTimeout = min(configuration.connectTimeout, max(shortestLease / 6, .milliseconds(200)))
-            configuration.maxReconnectDelay = min(configuration.maxReconnectDelay, shortestLease / 12)
+            (configuration.connectTimeout, configuration.maxReconnectDelay) = Self.pace(configuration, shortestLease)
             kind = .valkey(ValkeyStore(configuration, logger: logger))
         } else if case .sqlite(let path) = settings.location {
             kind = .sqlite(SQLiteStore(path: path, maxLockTimeout: settings.maxLockTimeout))
         } else {
             throw StartError("the store \(url): this version has no store of that kind")
         }
+    }
+
+    /// How quickly a connection has to be made anew for a lease of this length.
+    private static func pace(
+        _ configuration: ValkeyStore.Configuration, _ lease: Duration
+    ) -> (connectTimeout: Duration, maxReconnectDelay: Duration) {
+        (
+            min(configuration.connectTimeout, max(lease / 6, .milliseconds(200))),
+            min(configuration.maxReconnectDelay, lease / 12)
+        )
+    }
+
+    /// Whether a broken connection may be made anew too late for a lease of this length: no job had such a short one
+    /// when the store was made.
+    func isSlow(for lease: Duration) -> Bool {
+        guard case .valkey(let store) = kind else { return false }
+        let own = store.configuration
+        return Self.pace(own, lease) != (own.connectTimeout, own.maxReconnectDelay)
     }
 
     var locks: any LockStore {
