@@ -5,8 +5,9 @@ import ArgumentParser
 import BatonConfig
 import BatonCore
 import Foundation
+import NIOHTTP1
 
-/// `batonctl check [PATH…]`
+/// `batonctl check [PATH…]`, `batonctl check --diff`
 struct Check: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Check configuration files. No daemon is needed, and nothing is changed.",
@@ -14,6 +15,8 @@ struct Check: AsyncParsableCommand {
             Everything that is wrong is told at once, with file, line and key. A job file is checked with the defaults and \
             limits of the batond.toml beside its folder. Run it as the user that batond runs as: who may read a file, \
             and who else can write it, is checked too.
+
+            With --diff, the running batond is asked: it reads its own files, and tells what a reload would do.
             """)
 
     @Argument(
@@ -23,11 +26,27 @@ struct Check: AsyncParsableCommand {
         completion: .file())
     var paths: [String] = []
 
+    @Flag(help: "Say what \"batonctl reload\" would do.")
+    var diff = false
+
+    @OptionGroup var socket: SocketOption
     @OptionGroup var json: JSONOption
 
     private static let defaultPath = "/etc/baton/batond.toml"
 
+    func validate() throws {
+        if diff, !paths.isEmpty {
+            throw ValidationError("--diff is about the files that batond reads: it takes no path.")
+        }
+    }
+
     func run() async throws {
+        if diff {
+            return try await reportingFailure { () async throws(Failure) in
+                let answer = try ReloadAnswer(try await socket.client.exchange(.GET, ["reload"]))
+                try answer.show(json: json.isSet, tense: .conditional)
+            }
+        }
         var result = CheckResult()
         for path in paths.isEmpty ? [Self.defaultPath] : paths {
             result.add(path)

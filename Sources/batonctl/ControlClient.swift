@@ -30,6 +30,13 @@ struct ControlClient {
     }
 
     private func request(_ method: HTTPMethod, _ path: [String]) async throws(Failure) -> [UInt8] {
+        let answer = try await exchange(method, path)
+        guard answer.status != 200 else { return answer.body }
+        throw Self.failure(status: answer.status, body: answer.body)
+    }
+
+    /// The answer, whatever it is.
+    func exchange(_ method: HTTPMethod, _ path: [String]) async throws(Failure) -> (status: UInt, body: [UInt8]) {
         try SocketProbe.check(socketPath)
         var configuration = HTTPClient.Configuration()
         configuration.connectionPool.retryConnectionEstablishment = false
@@ -45,8 +52,7 @@ struct ControlClient {
             try? await client.shutdown()  // The failure to report is the request's.
             throw failure(error)
         }
-        guard answer.status != 200 else { return answer.body }
-        throw Self.failure(status: answer.status, body: answer.body)
+        return answer
     }
 
     private func url(_ path: [String]) -> String {
