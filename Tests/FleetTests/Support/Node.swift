@@ -14,6 +14,12 @@ final class Node: Sendable {
     let folder: String
     private let network: String?
     private let daemon = Mutex<Process?>(nil)
+    /// What the daemon finds beside the test's own environment.
+    var environment: [String: String] {
+        get { extra.withLock { $0 } }
+        set { extra.withLock { $0 = newValue } }
+    }
+    private let extra = Mutex<[String: String]>([:])
 
     var runtime: String { folder + "/run" }
     var socket: String { runtime + "/control.sock" }
@@ -62,6 +68,9 @@ final class Node: Sendable {
         } else {
             process.executableURL = URL(fileURLWithPath: Binary.batond)
             process.arguments = arguments
+        }
+        if !environment.isEmpty {
+            process.environment = ProcessInfo.processInfo.environment.merging(environment) { $1 }
         }
         process.standardError = handle
         process.standardOutput = handle
