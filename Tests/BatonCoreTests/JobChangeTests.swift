@@ -110,7 +110,7 @@ import Testing
         let node = NodeSettings(name: "a", store: StoreSettings(location: .sqlite(path: "/x")))
         #expect(
             Set(Mirror(reflecting: node).children.compactMap(\.label)) == [
-                "name", "logLevel", "store", "jobDirectories",
+                "name", "logLevel", "store", "jobDirectories", "operators",
             ])
         #expect(
             Set(Mirror(reflecting: node.store).children.compactMap(\.label)) == [

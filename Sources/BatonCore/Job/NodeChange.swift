@@ -24,7 +24,9 @@ extension NodeSettings {
             counting: changed([
                 ("log.level", logLevel == new.logLevel), ("jobs.directories", jobDirectories == new.jobDirectories),
             ]),
-            waiting: changed([("node.name", name == new.name)] + store.comparison(with: new.store)))
+            waiting: changed(
+                [("node.name", name == new.name), ("control.operators", operators == new.operators)]
+                    + store.comparison(with: new.store)))
         // What has no name here yet is not known to be changed under a running daemon.
         var rest = new
         (rest.logLevel, rest.jobDirectories) = (logLevel, jobDirectories)
