@@ -11,4 +11,11 @@ package struct LockGrant: Equatable, Sendable {
     package var fence: Int64?
     /// Runs that failed in a row before this one.
     package var failures: Int
+
+    package init(token: Bytes, sentAt: Instant, fence: Int64?, failures: Int) {
+        self.token = token
+        self.sentAt = sentAt
+        self.fence = fence
+        self.failures = failures
+    }
 }

@@ -64,6 +64,52 @@ import Testing
         #expect(told(&machine, .released, at: 301) == [.retired])
     }
 
+    // MARK: - A restart
+
+    @Test func aRestartLeavesTheLockToTheNextMachine() {
+        var machine = running()
+        #expect(told(&machine, .replaced, at: 100) == [.stopWorkload])
+        #expect(told(&machine, .woke, at: 5000) == [.renew(within: .seconds(1))])
+        #expect(told(&machine, .lease(.renewed(sentAt: at(5000))), at: 5001) == [.extend(at(5000 + 14_798))])
+        let end = told(&machine, .runEnded(.stopped, jitter: 0), at: 6000)
+        #expect(end == [.settle(.stopped), .handOver(until: at(5000 + 14_798)), .retired])
+    }
+
+    @Test func aLeaseThatIsNearlyOverIsNotLeftToAnybody() {
+        var machine = running()
+        _ = told(&machine, .replaced, at: 100)
+        _ = told(&machine, .woke, at: 5000)
+        _ = told(&machine, .lease(.failed(jitter: 0)), at: 6000)
+        #expect(told(&machine, .runEnded(.stopped, jitter: 0), at: 7400) == [.settle(.stopped), .release(nil)])
+        #expect(told(&machine, .released, at: 7401) == [.retired])
+    }
+
+    @Test func aLostLeaseIsNotLeftToAnybody() {
+        var machine = running()
+        _ = told(&machine, .replaced, at: 100)
+        _ = told(&machine, .woke, at: 5000)
+        #expect(told(&machine, .lease(.refused), at: 5001) == [.killWorkload])
+        #expect(told(&machine, .runEnded(.stopped, jitter: 0), at: 5010) == [.settle(.leaseLost), .release(nil)])
+        #expect(told(&machine, .released, at: 5011) == [.retired])
+    }
+
+    @Test func aDrainDuringARestartReleases() {
+        var machine = running()
+        _ = told(&machine, .replaced, at: 100)
+        #expect(told(&machine, .drain, at: 150) == [])
+        #expect(told(&machine, .replaced, at: 160) == [])
+        #expect(told(&machine, .runEnded(.stopped, jitter: 0), at: 200) == [.settle(.stopped), .release(nil)])
+    }
+
+    @Test func whatNeverRanIsReleased() {
+        var machine = competing()
+        #expect(told(&machine, .elected(runID: "r1", fence: 7, failures: 0, sentAt: at(0)), at: 1) == [.launch])
+        #expect(told(&machine, .replaced, at: 2) == [.abandonKeeper, .release(nil)])
+        #expect(told(&machine, .released, at: 3) == [.retired])
+        var waiting = competing()
+        #expect(told(&waiting, .replaced, at: 2) == [.withdraw, .retired])
+    }
+
     @Test func aReleaseThatGoesOnIsFollowedByTheEnd() {
         var machine = running()
         _ = told(&machine, .runEnded(.exited(0), jitter: 0), at: 300)

@@ -54,6 +54,10 @@ struct JobMachineWalkTests {
                 case .release:
                     #expect(!world.mayRun && world.renewals.isEmpty, "\(history.suffix(6))")
                     world.releaseSent = true
+                case .handOver(let deadline):
+                    #expect(world.holdsLock && !world.mayRun && !world.releaseSent, "\(history.suffix(6))")
+                    #expect(deadline > now, "\(history.suffix(6))")
+                    world.holdsLock = false
                 case .withdraw: world.competing = false
                 case .retired: #expect(!world.mayRun && !world.holdsLock, "\(history.suffix(6))")
                 case .abandonKeeper, .stopWorkload, .killWorkload, .settle, .wake: break
@@ -85,6 +89,7 @@ struct JobMachineWalkTests {
         var possible: [JobMachine.Event] = [.woke, .woke, .markSeen(nil), .runRequested]
         if random.next() % 40 == 0 { possible += [.markSeen(Mark(kind: .heldDown))] }
         if random.next() % 60 == 0 { possible += [.drain] }
+        if random.next() % 60 == 0 { possible += [.replaced] }
         if random.next() % 60 == 0 { possible += [.superseded(JobMachineTests.definition.restart)] }
         if world.competing {
             let sentAt = now - .milliseconds(Int64(random.next() % 16_000))

@@ -12,7 +12,8 @@ import batonctl
         errors: [
             FileProblem(
                 file: "/etc/baton/jobs.d/a.toml", line: 2, column: 1, key: "nice", message: "99 is not a niceness"),
-            FileProblem(file: "/etc/baton/jobs.d/b\u{1b}.toml", line: nil, column: nil, key: nil, message: "is a folder"),
+            FileProblem(
+                file: "/etc/baton/jobs.d/b\u{1b}.toml", line: nil, column: nil, key: nil, message: "is a folder"),
         ],
         warnings: [FileProblem(file: "/x.toml", line: 1, column: nil, key: "command", message: "/no does not exist")])
 

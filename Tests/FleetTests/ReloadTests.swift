@@ -32,7 +32,8 @@ import Testing
             #expect(done.added == ["new"])
             #expect(done.removed == ["gone"])
             #expect(done.changed.map(\.job) == ["loud", "off", "quiet", "sleeping"])
-            #expect(done.changed.first { $0.job == "quiet" }?.keys == ["description", "lock.timeout", "lock.lost_grace"])
+            #expect(
+                done.changed.first { $0.job == "quiet" }?.keys == ["description", "lock.timeout", "lock.lost_grace"])
             #expect(done.restarted == ["loud"])
             #expect(done.stopped == ["gone", "off"])
             #expect(done.unchanged == ["same"])
@@ -89,6 +90,87 @@ import Testing
             let second = try await fleet.waitForRun(after: first.last)
             #expect(second.fence > first.fence)
             try await node.stop()
+        }
+    }
+
+    /// On every node in turn, as one rolls a change out: one restart, where it ran.
+    @Test func aRestartStaysOnItsNode() async throws {
+        try await withServer { server in
+            try await withFleet(server: server) { fleet in
+                let nodes = try ["a", "b", "c"].map { try fleet.node($0) }
+                for node in nodes {
+                    try node.job("job", fleet.workload())
+                    try node.start()
+                }
+                let first = try await fleet.waitForRun()
+                for node in nodes {
+                    try await node.waitForStatus("it stands by, or runs") { status in
+                        [.standby, .running].contains(status.jobs.first?.state)
+                    }
+                }
+                for node in nodes { try node.job("job", fleet.workload([], "nice = 1")) }
+                for node in nodes {
+                    let done = try await report(node.batonctl("reload", "--json"))
+                    #expect(done.restarted == (node.name == first.node ? ["job"] : []))
+                    try await node.waitForStatus("it stands by, or runs") { status in
+                        [.standby, .running].contains(status.jobs.first?.state)
+                    }
+                }
+                let second = try await fleet.waitForRun(after: first.last)
+                #expect(second.node == first.node)
+                #expect(second.fence == first.fence + 1)
+                let shown = try await nodes.first { $0.name == first.node }?.status().jobs.first
+                #expect(shown?.holder?.runID == second.id)
+                #expect(shown?.holder?.fence == second.fence)
+                #expect(shown?.lastRun?.outcome == "stopped")
+                // It lives on by renewals, past the lease that it began with.
+                try await fleet.waitFor("a renewed lease") { history in
+                    history.runs().last.flatMap {
+                        $0.id == second.id && $0.last > $0.first + fleet.timeout * 2 ? () : nil
+                    }
+                }
+                // When it is stopped, another takes over, with a larger fence.
+                let holder = try #require(nodes.first { $0.name == second.node })
+                try await holder.stop()
+                let third = try await fleet.waitForRun(after: second.last)
+                #expect(third.fence > second.fence)
+                for node in nodes where node.name != holder.name { try await node.stop() }
+                #expect(try fleet.read().runs().count <= 4)
+                try fleet.expectAtMostOne()
+            }
+        }
+    }
+
+    /// The lock that is kept for a restart is not kept from an operator.
+    @Test func aRestartOfWhatIsRemovedOrStoppedMeanwhileReleases() async throws {
+        try await withFleet { fleet in
+            let node = try fleet.node("a")
+            for name in ["removed", "held"] {
+                try node.job(name, fleet.workload(["--ignore-term"], "stop.timeout = \"1s\""))
+            }
+            try node.start()
+            let before = try await runs(fleet, ["removed", "held"])
+            for name in ["removed", "held"] {
+                try node.job(name, fleet.workload(["--ignore-term"], "stop.timeout = \"1s\"\nnice = 1"))
+            }
+            #expect(try await report(node.batonctl("reload", "--json")).restarted == ["held", "removed"])
+            #expect(try await node.batonctl("stop", "held").code == 0)
+            try FileManager.default.removeItem(atPath: "\(node.folder)/etc/jobs.d/removed.toml")
+            #expect(try await report(node.batonctl("reload", "--json")).removed == ["removed"])
+            try await node.waitForStatus("one is held down, the other is gone") { status in
+                status.jobs.map(\.name) == ["held"] && status.jobs.first?.state == .heldDown
+                    && status.jobs.first?.holder == nil
+            }
+            try await Task.sleep(for: fleet.timeout)
+            for (name, run) in before { #expect(try fleet.read().runs(of: name).map(\.id) == [run.id]) }
+            let other = try fleet.node("b")
+            try other.job("removed", fleet.workload())
+            let asked = BootClock.now()
+            try other.start()
+            #expect(try await fleet.waitForRun(of: "removed", on: "b", after: asked).first - asked < fleet.timeout)
+            try await other.stop()
+            try await node.stop()
+            try fleet.expectAtMostOne()
         }
     }
 

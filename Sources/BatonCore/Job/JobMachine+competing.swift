@@ -15,7 +15,7 @@ extension JobMachine {
             let lease = LeaseMachine(timing: timing, deadline: now + timing.timeout, now: now + timing.timeout)
             let holding = Holding(runID: runID, fence: fence, failures: 0, lease: lease, startedAt: nil)
             return ended(holding, outcome, jitter: jitter, at: now)
-        case .drain, .abort, .superseded: return retire()
+        case .drain, .abort, .replaced, .superseded: return retire()
         case .elected(let runID, let fence, let failures, let sentAt):
             return giveBack(runID, fence, failures, sentAt: sentAt, at: now)
         case .waiting, .electionFailed, .lease, .keeperReady, .launchFailed, .workloadStarted, .runEnded, .markSeen,
@@ -41,7 +41,7 @@ extension JobMachine {
         case .electionFailed(let why):
             state = .resting(until: now + .seconds(5), why)
             return []
-        case .drain, .abort, .superseded: return [.withdraw] + retire()
+        case .drain, .abort, .replaced, .superseded: return [.withdraw] + retire()
         case .begin, .tookOver, .foundEnded, .lease, .keeperReady, .launchFailed, .workloadStarted, .runEnded,
             .markSeen, .released, .releaseFailed, .runRequested, .woke:
             return []
@@ -52,7 +52,7 @@ extension JobMachine {
         switch event {
         case .woke: return now >= until ? compete() : []
         case .runRequested: return compete()
-        case .drain, .abort, .superseded: return retire()
+        case .drain, .abort, .replaced, .superseded: return retire()
         case .elected(let runID, let fence, let failures, let sentAt):
             return giveBack(runID, fence, failures, sentAt: sentAt, at: now)
         case .begin, .tookOver, .foundEnded, .waiting, .electionFailed, .lease, .keeperReady, .launchFailed,

@@ -19,7 +19,7 @@ extension JobMachine {
             return [.abandonKeeper] + ended(holding, .startFailed(why), jitter: jitter, at: now)
         case .runEnded(let outcome, let jitter):
             return ended(holding, outcome, jitter: jitter, at: now)
-        case .drain, .abort:
+        case .drain, .abort, .replaced:
             return [.abandonKeeper] + release(holding, mark: nil, at: now)
         case .markSeen(let mark):
             guard mark?.stops == true else { return [] }
@@ -58,7 +58,7 @@ extension JobMachine {
         case .markSeen(let mark):
             guard mark?.stops == true else { return [] }
             return stop(holding, pid: pid, at: now)
-        case .drain: return stop(holding, pid: pid, at: now)
+        case .drain, .replaced: return stop(holding, pid: pid, at: now)
         case .abort: return [.killWorkload] + stop(holding, pid: pid, at: now)
         case .runEnded(let outcome, let jitter): return ended(holding, outcome, jitter: jitter, at: now)
         case .woke, .lease:
@@ -92,7 +92,7 @@ extension JobMachine {
             let actions = keepLease(event, holding, pid: pid, at: now) { .stopping($0, pid: pid, killAt: later) }
             return isOverdue && !actions.contains(.killWorkload) ? actions + [.killWorkload] : actions
         case .begin, .tookOver, .foundEnded, .waiting, .elected, .electionFailed, .keeperReady, .launchFailed,
-            .markSeen, .released, .releaseFailed, .runRequested, .superseded, .drain:
+            .markSeen, .released, .releaseFailed, .runRequested, .superseded, .replaced, .drain:
             return []
         }
     }
@@ -110,7 +110,7 @@ extension JobMachine {
             state = .ending(holding, pid: pid)
             return []
         case .begin, .tookOver, .foundEnded, .waiting, .elected, .electionFailed, .keeperReady, .launchFailed,
-            .workloadStarted, .markSeen, .released, .releaseFailed, .runRequested, .superseded, .drain:
+            .workloadStarted, .markSeen, .released, .releaseFailed, .runRequested, .superseded, .replaced, .drain:
             return []
         }
     }
@@ -138,7 +138,7 @@ extension JobMachine {
 
 extension Mark {
     /// Whether the holder itself has to stop because of it.
-    var stops: Bool {
+    package var stops: Bool {
         switch kind {
         case .heldDown: true
         case .finished, .coolingDown: false

@@ -6,10 +6,15 @@ extension JobMachine {
     mutating func ended(
         _ holding: Holding, _ outcome: RunOutcome, jitter: Double, at now: Instant
     ) -> [Action] {
+        // A lease that is over, or about to be, is nothing to hand on.
+        if want == .replace, !holding.lease.isOver, now < holding.lease.deadline - timing.timeout / 2 {
+            state = .retired
+            return [.settle(outcome), .handOver(until: holding.lease.deadline), .retired]
+        }
         let ranFor = holding.startedAt.map { now - $0 } ?? .zero
         let mark = restart.mark(
             after: outcome, ranFor: ranFor, failures: holding.failures, jitter: jitter, by: node)
-        return [.settle(outcome)] + release(holding, mark: want == .drain ? nil : mark, at: now)
+        return [.settle(outcome)] + release(holding, mark: want == .drain || want == .replace ? nil : mark, at: now)
     }
 
     mutating func release(_ holding: Holding, mark: Mark?, at now: Instant) -> [Action] {
@@ -42,7 +47,7 @@ extension JobMachine {
             state = .releasing(holding, mark, sent: true, retryAt: nil)
             return [.release(mark)]
         case .begin, .tookOver, .foundEnded, .waiting, .elected, .electionFailed, .keeperReady, .launchFailed,
-            .workloadStarted, .runEnded, .markSeen, .runRequested, .superseded, .drain, .abort:
+            .workloadStarted, .runEnded, .markSeen, .runRequested, .superseded, .replaced, .drain, .abort:
             return []
         }
     }

@@ -37,6 +37,9 @@ package struct JobMachine: Equatable, Sendable {
         /// The job is defined anew in a way that leaves the run alone: its end goes by these settings, and then this
         /// machine makes room for another.
         case superseded(JobDefinition.RestartSettings)
+        /// The job is defined anew in a way that its process does not survive: stop properly, and leave the lock to the
+        /// machine that follows.
+        case replaced
         /// Stop properly, release, and be done.
         case drain
         /// As `drain`, but without patience.
@@ -59,6 +62,8 @@ package struct JobMachine: Equatable, Sendable {
         case killWorkload
         case renew(within: Duration)
         case release(Mark?)
+        /// The workload is gone, the lock is ours until then: whoever follows this machine has it, or gives it back.
+        case handOver(until: Instant)
         /// Acknowledge the run's end to its keeper and remember it.
         case settle(RunOutcome)
         case wake(at: Instant)
@@ -105,6 +110,8 @@ package struct JobMachine: Equatable, Sendable {
         case run
         /// Be done as soon as no run goes on.
         case finish
+        /// Be done as soon as possible, and leave the lock of a run to who follows.
+        case replace
         /// Be done as soon as possible.
         case drain
     }
@@ -139,6 +146,7 @@ package struct JobMachine: Equatable, Sendable {
             restart = settings
             if want == .run { want = .finish }
         }
+        if event == .replaced, want != .drain { want = .replace }
         switch state {
         case .idle: return whenIdle(event, at: now)
         case .competing: return whenCompeting(event, at: now)

@@ -39,10 +39,15 @@ final class JobRunner: Sendable {
     let context: NodeContext
     /// A run that an earlier daemon left behind.
     let inherited: InheritedRun?
+    /// The lock, if the loop before this one left it.
+    let legacy: LockLegacy?
     private let mailbox: AsyncStream<Message>
     private let post: AsyncStream<Message>.Continuation
 
-    init(definition: JobDefinition, context: NodeContext, inherited: InheritedRun?) {
+    init(
+        definition: JobDefinition, context: NodeContext, inherited: InheritedRun? = nil, legacy: LockLegacy? = nil
+    ) {
+        self.legacy = legacy
         self.definition = definition
         self.context = context
         self.inherited = inherited
@@ -71,11 +76,19 @@ final class JobRunner: Sendable {
         }
     }
 
+    /// The job's lock, by the definition of this loop.
+    var lock: LockClient {
+        context.lock(of: definition.name, timing: context.timing(of: definition.lock.timeout))
+    }
+
     /// What the watchdog calls this loop.
     var loopName: String { "job \(definition.name)" }
 
-    /// Runs the job until it is drained. Returns when every run of it on this node has ended and its lock is released.
-    func run() async {
+    /// Runs the job until it is drained, or makes room for another definition.
+    ///
+    /// - Returns: when every run of it on this node has ended: nil if its lock is released, else the lock.
+    func run() async -> LockLegacy? {
+        var left: LockLegacy?
         context.pulse.watch(loopName) { self.send(.pulse) }
         defer { context.pulse.forget(loopName) }
         await withDiscardingTaskGroup { group in
@@ -87,8 +100,10 @@ final class JobRunner: Sendable {
                 shell.handle(message, &group)
                 if shell.isDone { break }
             }
+            left = shell.legacy
             group.cancelAll()
         }
+        return left
     }
 
     /// Passes the store's announcements on. Beside the loop, not around it: a run that was taken over is renewed at once,

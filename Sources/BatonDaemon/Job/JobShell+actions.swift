@@ -20,6 +20,7 @@ extension JobShell {
         case .killWorkload: kill(&group)
         case .renew(let limit): renew(within: limit, &group)
         case .release(let mark): release(mark, &group)
+        case .handOver(let deadline): legacy = run.map { LockLegacy(record: $0.record, deadline: deadline) }
         case .settle(let outcome): settle(outcome, &group)
         case .wake(let instant): alarm.set(instant, runner, &group)
         case .retired: break
@@ -33,9 +34,13 @@ extension JobShell {
         run = nil
         let (runner, lock, bell, node) = (runner, lock, competition, context.name)
         let floor = context.fences.largest(of: definition.name)
+        let (legacy, logger) = (inheritLock(), logger)
         group.addTask {
             await withTaskGroup(of: LockGrant?.self) { inner in
                 inner.addTask {
+                    if let legacy, let grant = await legacy.takeOver(lock, node: node, runID: runID, logger) {
+                        return grant
+                    }
                     do {
                         return try await Contender(
                             lock, waiter: Waiter(lock.policy, fence: floor),

@@ -21,6 +21,10 @@ struct JobShell {
     /// Keepers that were asked for, and are neither up nor known to have failed.
     var launches = 0
     var lastRun: StatusReport.LastRun?
+    /// The lock that this loop leaves to the next one.
+    var legacy: LockLegacy?
+    /// The lock that the loop before this one left to it, until the first competition.
+    private var inheritedLock: LockLegacy?
     /// For people; may be newer than the definition.
     private var description: String
     /// The state that the log told of last.
@@ -35,11 +39,12 @@ struct JobShell {
     init(runner: JobRunner) {
         self.runner = runner
         let timing = runner.context.timing(of: runner.definition.lock.timeout)
-        lock = runner.context.lock(of: runner.definition.name, timing: timing)
+        lock = runner.lock
         machine = JobMachine(definition: runner.definition, timing: timing, node: runner.context.name)
         logger = runner.context.logger
         logger[metadataKey: "job"] = "\(runner.definition.name)"
         description = runner.definition.description
+        inheritedLock = runner.legacy
         // Of the loop before this one.
         lastRun = runner.context.board.job(runner.definition.name)?.lastRun
     }
@@ -95,6 +100,12 @@ struct JobShell {
         }
     }
 
+    /// Once: what a second competition would take over is not there any more.
+    mutating func inheritLock() -> LockLegacy? {
+        defer { inheritedLock = nil }
+        return inheritedLock
+    }
+
     private mutating func launched(
         _ runID: String, _ result: Result<KeeperLink, any Error>, _ group: inout DiscardingTaskGroup
     ) {
@@ -121,6 +132,8 @@ struct JobShell {
                 record: LeaseRecord(token: grant.token, fence: fence, timeout: definition.lock.timeout))
         }
         apply(.elected(runID: runID, fence: fence, failures: grant.failures, sentAt: grant.sentAt), &group)
+        // A lock that was handed on was granted whatever the mark beside it says by now.
+        if runner.legacy != nil { lookAtMark(&group) }
     }
 
     private mutating func heard(_ report: KeeperReport?, _ group: inout DiscardingTaskGroup) {

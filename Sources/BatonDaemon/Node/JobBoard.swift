@@ -53,7 +53,7 @@ final class JobBoard: Sendable {
                 definition: state.definitions[name] ?? definition, context: context, inherited: run)
         }
         for (name, definition) in state.definitions where definition.enabled && state.runners[name] == nil {
-            state.runners[name] = JobRunner(definition: definition, context: context, inherited: nil)
+            state.runners[name] = JobRunner(definition: definition, context: context)
         }
         for name in Set(state.definitions.keys).union(state.invalid.keys) where state.runners[name] == nil {
             Self.showIdle(name, state, on: context.board)
@@ -72,28 +72,36 @@ final class JobBoard: Sendable {
         await withDiscardingTaskGroup { group in
             for await runner in begun {
                 group.addTask {
-                    await runner.run()
-                    self.ended(runner.definition.name)
+                    let legacy = await runner.run()
+                    if self.succeed(runner, legacy) { return }
+                    // Nobody follows. Until the lock is released, nobody will.
+                    await legacy?.release(runner.lock)
+                    _ = self.succeed(runner, nil)
                 }
             }
         }
     }
 
     /// The loop of a job is done: what the files say of it by now counts.
-    private func ended(_ name: String) {
-        state.withLock { state in
-            state.runners[name] = nil
-            if state.isDraining { return }
-            if let definition = state.definitions[name], definition.enabled {
-                start(definition, &state)
-            } else {
-                Self.showIdle(name, state, on: context.board)
+    ///
+    /// - Parameter legacy: the lock, if the loop still had it for the next one.
+    /// - Returns: false if there is a lock and no next loop.
+    private func succeed(_ runner: JobRunner, _ legacy: LockLegacy?) -> Bool {
+        let name = runner.definition.name
+        return state.withLock { state in
+            if !state.isDraining, let definition = state.definitions[name], definition.enabled {
+                start(definition, legacy, &state)
+                return true
             }
+            if legacy != nil { return false }
+            state.runners[name] = nil
+            if !state.isDraining { Self.showIdle(name, state, on: context.board) }
+            return true
         }
     }
 
-    private func start(_ definition: JobDefinition, _ state: inout State) {
-        let runner = JobRunner(definition: definition, context: context, inherited: nil)
+    private func start(_ definition: JobDefinition, _ legacy: LockLegacy?, _ state: inout State) {
+        let runner = JobRunner(definition: definition, context: context, legacy: legacy)
         state.runners[definition.name] = runner
         begin.yield(runner)
     }
@@ -140,12 +148,13 @@ final class JobBoard: Sendable {
 
     private func redefine(_ definition: JobDefinition, _ state: inout State) {
         guard let runner = state.runners[definition.name] else {
-            if definition.enabled { return start(definition, &state) }
+            if definition.enabled { return start(definition, nil, &state) }
             return Self.showIdle(definition.name, state, on: context.board)
         }
         // What its loop was begun with counts, not what the files said since: they may have changed back.
         switch runner.definition.change(to: definition).effect {
-        case _ where !definition.enabled, .restart: runner.send(.drain)
+        case _ where !definition.enabled: runner.send(.drain)
+        case .restart: runner.send(.replaced)
         case .none, .withoutRestart: runner.send(.superseded(definition))
         }
     }
