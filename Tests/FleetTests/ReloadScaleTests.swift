@@ -37,9 +37,11 @@ import Testing
                     let report = try JSONDecoder().decode(ReloadReport.self, from: Data(output.utf8))
                     #expect(report.changed.count == 1000)
                     #expect(report.restarted.isEmpty)
-                    print("reload of 1000 changed files: \(took), batonctl and its start included")
+                    let log = try String(contentsOfFile: "\(node.folder)/log", encoding: .utf8)
+                    let line = log.split(separator: "\n").last { $0.contains("notice: reloaded ") } ?? ""
+                    print("reload of 1000 changed files: \(took) with batonctl's own start; batond: \(line)")
                     // A debug build on a machine that others use as well: the promise is for a release build.
-                    #expect(took < .seconds(10))
+                    #expect(took < .seconds(3))
                 }
                 try await node.waitForStatus("the standby ones wait again", within: .seconds(30)) { status in
                     status.jobs.count { $0.state == .standby } == Self.standby.count

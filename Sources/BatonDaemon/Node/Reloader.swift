@@ -79,6 +79,7 @@ final class Reloader: Sendable {
     }
 
     private func takeOver() throws(ControlError) -> ReloadReport {
+        let begun = BootClock.now()
         do throws(ControlError) {
             let (loaded, definitions) = try read()
             guard let plan = board.apply(definitions) else { throw ControlError.draining }
@@ -89,7 +90,7 @@ final class Reloader: Sendable {
                 state.settings.jobDirectories = loaded.node.settings.jobDirectories
                 state.warnings = Self.waiting(report).map { [$0] } ?? []
             }
-            log(report)
+            log(report, took: BootClock.now() - begun)
             return report
         } catch {
             refused(error)
@@ -151,7 +152,7 @@ final class Reloader: Sendable {
         logger.error("reload refused", metadata: metadata)
     }
 
-    private func log(_ report: ReloadReport) {
+    private func log(_ report: ReloadReport, took: Duration) {
         for warning in report.warnings { logger.warning("\(warning)") }
         if let waiting = Self.waiting(report) { logger.warning("\(waiting)") }
         for name in report.added { logger.info("added", metadata: ["job": "\(name)"]) }
@@ -165,7 +166,7 @@ final class Reloader: Sendable {
             metadata: [
                 "added": "\(report.added.count)", "removed": "\(report.removed.count)",
                 "changed": "\(report.changed.count)", "restarted": "\(report.restarted.count)",
-                "unchanged": "\(report.unchanged.count)",
+                "unchanged": "\(report.unchanged.count)", "took": "\(took.milliseconds) ms",
             ])
     }
 }
