@@ -132,8 +132,8 @@ struct JobShell {
                 record: LeaseRecord(token: grant.token, fence: fence, timeout: definition.lock.timeout))
         }
         apply(.elected(runID: runID, fence: fence, failures: grant.failures, sentAt: grant.sentAt), &group)
-        // A lock that was handed on was granted whatever the mark beside it says by now.
-        if runner.legacy != nil { lookAtMark(&group) }
+        // A mark that was set meanwhile may have been announced before there was a run to look for.
+        lookAtMark(&group)
     }
 
     private mutating func heard(_ report: KeeperReport?, _ group: inout DiscardingTaskGroup) {
