@@ -4,7 +4,7 @@
 import BatonCore
 import Glibc
 
-/// The tables of a job file: `[lock]`, `[stop]`, `[restart]`, `[limits]`, `[output]`.
+/// The tables of a job file: `[lock]`, `[stop]`, `[restart]`, `[placement]`, `[limits]`, `[output]`.
 extension JobDecoder {
     func decodeTables(_ reader: inout TableReader, _ job: inout JobDefinition) {
         var lock = (timeout: job.lock.timeout, lostGrace: Duration?.none, node: ConfigNode?.none)
@@ -21,6 +21,7 @@ extension JobDecoder {
         job.lock = checked(lock.timeout, lock.lostGrace, at: lock.node, reader)
         reader.table("stop") { decodeStop(&$0, &job.stop) }
         reader.table("restart") { decodeRestart(&$0, &job.restart) }
+        reader.table("placement") { decodePlacement(&$0, &job.placement) }
         reader.table("limits", planned: ["memory_max", "cpu_weight", "tasks_max"]) { decodeLimits(&$0, &job.limits) }
         reader.table("output") { decodeOutput(&$0, &job) }
     }
@@ -81,6 +82,20 @@ extension JobDecoder {
             let (most, first) = (DurationText.describe(restart.maxDelay), DurationText.describe(restart.delay))
             reader.reject(node, "max_delay = \(most) is shorter than delay = \(first)")
         }
+    }
+
+    private func decodePlacement(_ reader: inout TableReader, _ placement: inout Placement) {
+        if let (patterns, node) = reader.strings("nodes") {
+            if patterns.isEmpty {
+                reader.reject(node, "is empty: no node could run the job; enabled = false says that")
+            }
+            for pattern in patterns {
+                if let reason = Names.problem(ofNodePattern: pattern) { reader.reject(node, reason) }
+            }
+            placement.nodes = patterns
+        }
+        placement.require = reader.tags("require") ?? [:]
+        placement.prefer = reader.tags("prefer") ?? [:]
     }
 
     private func decodeLimits(_ reader: inout TableReader, _ limits: inout JobDefinition.Limits) {

@@ -15,7 +15,7 @@ struct JobDecoder {
 
     private static let planned = [
         "plugin", "schedule", "every", "timezone", "jitter", "catch_up", "start_deadline", "overlap", "retry", "run",
-        "placement", "notify",
+        "notify",
     ]
 
     /// The definition, nil when nothing says what to run; problems are in `log`.

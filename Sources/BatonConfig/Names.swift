@@ -24,6 +24,22 @@ package enum Names {
         return "'\(name)' cannot be a node's name; wanted 1 to 64 letters, digits and . _ -"
     }
 
+    /// A pattern that no node's name can match is a mistake.
+    static func problem(ofNodePattern pattern: String) -> String? {
+        let isPossible = pattern.utf8.allSatisfy { isPlain($0) || $0 == UInt8(ascii: "*") || $0 == UInt8(ascii: "?") }
+        if (1...64).contains(pattern.utf8.count), isPossible { return nil }
+        return
+            "'\(pattern)' matches no node's name; wanted 1 to 64 letters, digits and . _ -, with * for any text and ? for any character"
+    }
+
+    static func problem(ofTag name: String, _ value: String) -> String? {
+        if !(1...64).contains(name.utf8.count) || !name.utf8.allSatisfy(isPlain) {
+            return "'\(name)' cannot be a tag's name; wanted 1 to 64 letters, digits and . _ -"
+        }
+        if (1...128).contains(value.utf8.count), value.escapingControls == value { return nil }
+        return "a tag has 1 to 128 bytes without control characters"
+    }
+
     static func problem(ofPrefix name: String) -> String? {
         if (1...64).contains(name.utf8.count), name.utf8.allSatisfy(isPlain) { return nil }
         return "'\(name)' cannot be a prefix; wanted 1 to 64 letters, digits and . _ -"

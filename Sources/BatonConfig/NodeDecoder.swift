@@ -23,7 +23,7 @@ struct NodeDecoder {
         var defaults: ConfigNode?
         settings.jobDirectories = ["/usr/lib/baton/jobs.d", TrustedFile.folder(of: path) + "/jobs.d"]
         var reader = TableReader(root, log)
-        reader.table("node", planned: ["tags", "launcher", "max_runs"]) { decodeNode(&$0, &settings) }
+        reader.table("node", planned: ["launcher"]) { decodeNode(&$0, &settings) }
         reader.table("log") { decodeLog(&$0, &settings) }
         reader.table("store", planned: ["replicas", "history_lines"]) { decodeStore(&$0, &settings.store) }
         reader.table("jobs") { decodeJobs(&$0, &settings) }
@@ -42,9 +42,17 @@ struct NodeDecoder {
     }
 
     private func decodeNode(_ reader: inout TableReader, _ settings: inout NodeSettings) {
-        guard let (name, node) = reader.string("name") else { return }
-        if let reason = Names.problem(ofNode: name) { reader.reject(node, reason) }
-        settings.name = name
+        if let (name, node) = reader.string("name") {
+            if let reason = Names.problem(ofNode: name) { reader.reject(node, reason) }
+            settings.name = name
+        }
+        settings.tags = reader.tags("tags") ?? [:]
+        if let (number, node) = reader.integer("max_runs") {
+            if !(0...1_000_000).contains(number) {
+                reader.reject(node, "\(number) runs cannot be; wanted 0, which is no limit, to 1000000")
+            }
+            settings.maxRuns = Int(clamping: number)
+        }
     }
 
     private func decodeLog(_ reader: inout TableReader, _ settings: inout NodeSettings) {

@@ -104,6 +104,15 @@ struct TableReader {
         return result
     }
 
+    /// A table of tags: names and texts.
+    mutating func tags(_ key: String) -> [String: String]? {
+        guard let table = stringTable(key) else { return nil }
+        for (name, value) in table.sorted(by: { $0.key < $1.key }) {
+            if let reason = Names.problem(ofTag: name, value.text) { reject(value.node, reason) }
+        }
+        return table.mapValues(\.text)
+    }
+
     /// Reads a table within this one. What it does not ask for is recorded as unknown.
     mutating func table(_ key: String, planned: [String] = [], _ body: (inout TableReader) -> Void) {
         guard let node = value(key) else { return }

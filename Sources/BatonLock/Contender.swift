@@ -12,6 +12,7 @@ package final class Contender {
     private let client: LockClient
     private let waiter: Waiter
     private let sleep: Duration?
+    private let handicap: Duration
     private let holder: (() -> Bytes)?
     private let tell: ((Waiting) -> Void)?
     private var request: AcquireRequest
@@ -32,16 +33,18 @@ package final class Contender {
     ///   - token: the caller's own; nil: 128 random bits.
     ///   - doubt: an earlier call's, which may hold the lock with a token of ours: then that token is used.
     ///   - sleep: the longest pause between two requests; nil: as long as the rules allow.
+    ///   - handicap: so much later than it might it asks, each time: others go first.
     ///   - waiter: what earlier calls learned.
     ///   - holder: the holder record, made anew for every request.
     ///   - tell: told each time the call begins to wait.
     package init(
-        _ client: LockClient, token: Bytes? = nil, after doubt: Doubt? = nil, sleep: Duration? = nil, waiter: Waiter,
-        holder: (() -> Bytes)? = nil, tell: ((Waiting) -> Void)? = nil
+        _ client: LockClient, token: Bytes? = nil, after doubt: Doubt? = nil, sleep: Duration? = nil,
+        handicap: Duration = .zero, waiter: Waiter, holder: (() -> Bytes)? = nil, tell: ((Waiting) -> Void)? = nil
     ) {
         self.client = client
         self.waiter = waiter
         self.sleep = sleep
+        self.handicap = handicap
         self.holder = holder
         self.tell = tell
         mayBeHeld = doubt != nil
@@ -75,6 +78,7 @@ package final class Contender {
     private func contest(
         until deadline: Instant?, bell: Doorbell?, in place: WaitingRoom.Place?
     ) async throws -> LockGrant? {
+        await standBack(bell)
         if let grant = try await ask() { return grant }
         tellOthers(in: place)
         if let deadline, BootClock.now() >= deadline { return nil }
@@ -97,8 +101,26 @@ package final class Contender {
             } else {
                 await bell.wait(until: nextTry)
             }
+            // A request that the store had too late is made again at once: it has stood back.
+            if !wasLate { await standBack(bell) }
             if let grant = try await ask() { return grant }
             tellOthers(in: place)
+        }
+    }
+
+    private var wasLate: Bool { if case .lock(.late, _) = news { true } else { false } }
+
+    /// Lets those who have no handicap ask first; also when the lock is taken and given back meanwhile. Whoever holds it
+    /// afterwards keeps it.
+    private func standBack(_ bell: Doorbell?) async {
+        guard handicap > .zero else { return }
+        let bell = bell ?? Doorbell()
+        var end = BootClock.now() + handicap
+        while !Task.isCancelled {
+            await bell.wait(until: end)
+            let now = BootClock.now()
+            if now >= end { return }
+            end = now + handicap
         }
     }
 

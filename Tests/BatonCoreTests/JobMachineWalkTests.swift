@@ -12,6 +12,9 @@ struct JobMachineWalkTests {
         var holdsLock = false
         var goDeadline: Instant?
         var competing = false
+        var withdrawing = false
+        var isFull = false
+        var next: [JobMachine.Event] = []
         var releaseSent = false
         var renewals: [Instant] = []
     }
@@ -39,7 +42,9 @@ struct JobMachineWalkTests {
                 case .compete:
                     #expect(!world.mayRun && !world.competing, "\(history.suffix(6))")
                     world.competing = true
-                case .launch: #expect(world.holdsLock && !world.mayRun, "\(history.suffix(6))")
+                    // A full node begins no competition.
+                    if world.isFull { world.next = [.full(limit: 1), .withdrawn] }
+                case .launch: #expect(world.holdsLock && !world.mayRun && !world.isFull, "\(history.suffix(6))")
                 case .go(let deadline):
                     #expect(world.holdsLock && !world.mayRun && deadline > now, "\(history.suffix(6))")
                     world.mayRun = true
@@ -58,7 +63,7 @@ struct JobMachineWalkTests {
                     #expect(world.holdsLock && !world.mayRun && !world.releaseSent, "\(history.suffix(6))")
                     #expect(deadline > now, "\(history.suffix(6))")
                     world.holdsLock = false
-                case .withdraw: world.competing = false
+                case .withdraw: world.withdrawing = true
                 case .retired: #expect(!world.mayRun && !world.holdsLock, "\(history.suffix(6))")
                 case .abandonKeeper, .stopWorkload, .killWorkload, .settle, .wake: break
                 }
@@ -73,24 +78,35 @@ struct JobMachineWalkTests {
         case .elected:
             world.holdsLock = true
             world.competing = false
+            world.withdrawing = false
+        case .withdrawn:
+            world.competing = false
+            world.withdrawing = false
+        case .full: world.isFull = true
+        case .room: world.isFull = false
         case .released:
             world.holdsLock = false
             world.releaseSent = false
         case .runEnded: world.mayRun = false
         case .lease(.renewed), .lease(.failed), .lease(.refused):
             if !world.renewals.isEmpty { world.renewals.removeFirst() }
-        case .electionFailed: world.competing = false
+        case .electionFailed:
+            world.competing = false
+            world.withdrawing = false
         default: break
         }
     }
 
     /// Only what can happen: answers to what was asked, ends of what was started.
     private func pick(_ random: inout SplitMix, _ world: inout World, _ now: Instant) -> JobMachine.Event {
+        if !world.next.isEmpty { return world.next.removeFirst() }
         var possible: [JobMachine.Event] = [.woke, .woke, .markSeen(nil), .runRequested]
         if random.next() % 40 == 0 { possible += [.markSeen(Mark(kind: .heldDown))] }
         if random.next() % 60 == 0 { possible += [.drain] }
         if random.next() % 60 == 0 { possible += [.replaced] }
         if random.next() % 60 == 0 { possible += [.superseded(JobMachineTests.definition.restart)] }
+        if random.next() % 10 == 0 { possible += [.full(limit: 1), .room] }
+        if world.withdrawing { possible += [.withdrawn, .withdrawn] }
         if world.competing {
             let sentAt = now - .milliseconds(Int64(random.next() % 16_000))
             possible += [

@@ -31,8 +31,8 @@ extension JobDefinition {
         let quiet = Self.quietKeys(self, new)
         let loud = Self.processKeys(self, new)
         var rest = new
-        (rest.description, rest.enabled, rest.lock, rest.stop, rest.restart) = (
-            description, enabled, lock, stop, restart
+        (rest.description, rest.enabled, rest.lock, rest.stop, rest.restart, rest.placement) = (
+            description, enabled, lock, stop, restart, placement
         )
         // Whatever is not known to leave the process alone matters to it, also a key that has no name here yet.
         return JobChange(effect: rest == self ? .withoutRestart : .restart, keys: quiet + loud)
@@ -47,6 +47,9 @@ extension JobDefinition {
             ("lock.lost_grace", old.lock.lostGrace == new.lock.lostGrace),
             ("stop.signal", old.stop.signal == new.stop.signal),
             ("stop.timeout", old.stop.timeout == new.stop.timeout),
+            ("placement.nodes", old.placement.nodes == new.placement.nodes),
+            ("placement.require", old.placement.require == new.placement.require),
+            ("placement.prefer", old.placement.prefer == new.placement.prefer),
             ("restart.policy", old.restart.policy == new.restart.policy),
             ("restart.delay", old.restart.delay == new.restart.delay),
             ("restart.max_delay", old.restart.maxDelay == new.restart.maxDelay),

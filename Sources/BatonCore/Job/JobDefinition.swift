@@ -20,6 +20,7 @@ package struct JobDefinition: Equatable, Sendable {
     package var lock: LockSettings
     package var stop: StopSettings
     package var restart: RestartSettings
+    package var placement: Placement
     package var limits: Limits
     package var output: Output
 
@@ -101,6 +102,7 @@ package struct JobDefinition: Equatable, Sendable {
         lock = LockSettings(timeout: .seconds(15), lostGrace: .milliseconds(2500))
         stop = StopSettings(signal: 15, timeout: .seconds(30))
         restart = RestartSettings(policy: .always, delay: .seconds(1), maxDelay: .seconds(300))
+        placement = Placement()
         limits = Limits()
         output = .journal
     }

@@ -19,7 +19,7 @@ extension JobMachine {
         case .elected(let runID, let fence, let failures, let sentAt):
             return giveBack(runID, fence, failures, sentAt: sentAt, at: now)
         case .waiting, .electionFailed, .lease, .keeperReady, .launchFailed, .workloadStarted, .runEnded, .markSeen,
-            .released, .releaseFailed, .woke:
+            .released, .releaseFailed, .full, .withdrawn, .room, .woke:
             return []
         }
     }
@@ -41,9 +41,12 @@ extension JobMachine {
         case .electionFailed(let why):
             state = .resting(until: now + .seconds(5), why)
             return []
+        case .full(let limit):
+            state = .leaving(limit: limit)
+            return [.withdraw]
         case .drain, .abort, .replaced, .superseded: return [.withdraw] + retire()
         case .begin, .tookOver, .foundEnded, .lease, .keeperReady, .launchFailed, .workloadStarted, .runEnded,
-            .markSeen, .released, .releaseFailed, .runRequested, .woke:
+            .markSeen, .released, .releaseFailed, .runRequested, .withdrawn, .room, .woke:
             return []
         }
     }
@@ -56,7 +59,7 @@ extension JobMachine {
         case .elected(let runID, let fence, let failures, let sentAt):
             return giveBack(runID, fence, failures, sentAt: sentAt, at: now)
         case .begin, .tookOver, .foundEnded, .waiting, .electionFailed, .lease, .keeperReady, .launchFailed,
-            .workloadStarted, .runEnded, .markSeen, .released, .releaseFailed:
+            .workloadStarted, .runEnded, .markSeen, .released, .releaseFailed, .full, .withdrawn, .room:
             return []
         }
     }

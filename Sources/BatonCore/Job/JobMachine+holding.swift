@@ -42,7 +42,7 @@ extension JobMachine {
             state = .launching(holding, giveUpAt: giveUpAt)
             return actions
         case .begin, .tookOver, .foundEnded, .waiting, .elected, .electionFailed, .workloadStarted, .released,
-            .releaseFailed, .runRequested, .superseded:
+            .releaseFailed, .runRequested, .full, .withdrawn, .room, .superseded:
             return []
         }
     }
@@ -64,7 +64,7 @@ extension JobMachine {
         case .woke, .lease:
             return keepLease(event, holding, pid: pid, at: now) { pid == nil ? .starting($0) : .running($0, pid: pid) }
         case .begin, .tookOver, .foundEnded, .waiting, .elected, .electionFailed, .keeperReady, .launchFailed,
-            .released, .releaseFailed, .runRequested, .superseded:
+            .released, .releaseFailed, .runRequested, .full, .withdrawn, .room, .superseded:
             return []
         }
     }
@@ -92,7 +92,8 @@ extension JobMachine {
             let actions = keepLease(event, holding, pid: pid, at: now) { .stopping($0, pid: pid, killAt: later) }
             return isOverdue && !actions.contains(.killWorkload) ? actions + [.killWorkload] : actions
         case .begin, .tookOver, .foundEnded, .waiting, .elected, .electionFailed, .keeperReady, .launchFailed,
-            .markSeen, .released, .releaseFailed, .runRequested, .superseded, .replaced, .drain:
+            .markSeen, .released, .releaseFailed, .runRequested, .full, .withdrawn, .room, .superseded, .replaced,
+            .drain:
             return []
         }
     }
@@ -110,7 +111,8 @@ extension JobMachine {
             state = .ending(holding, pid: pid)
             return []
         case .begin, .tookOver, .foundEnded, .waiting, .elected, .electionFailed, .keeperReady, .launchFailed,
-            .workloadStarted, .markSeen, .released, .releaseFailed, .runRequested, .superseded, .replaced, .drain:
+            .workloadStarted, .markSeen, .released, .releaseFailed, .runRequested, .full, .withdrawn, .room,
+            .superseded, .replaced, .drain:
             return []
         }
     }

@@ -20,6 +20,12 @@ extension JobMachine {
         switch state {
         case .idle: Description(state: .standby)
         case .competing(let waiting): describe(waiting, at: now)
+        case .leaving(let limit), .crowded(let limit):
+            Description(
+                state: .ineligible,
+                reason: """
+                    this node has as many runs as node.max_runs allows (\(limit)); it competes again when one ends
+                    """)
         case .resting(_, let refusal?): Description(state: .waitingForStore, reason: refusal)
         case .resting(let until, nil):
             Description(state: .backoff, reason: "failed here; competes again in \(seconds(until - now))")

@@ -40,6 +40,12 @@ package struct JobMachine: Equatable, Sendable {
         /// The job is defined anew in a way that its process does not survive: stop properly, and leave the lock to the
         /// machine that follows.
         case replaced
+        /// This node has as many runs as it may have.
+        case full(limit: Int)
+        /// The competition that was to stop is over, without a grant.
+        case withdrawn
+        /// This node has room for a run.
+        case room
         /// Stop properly, release, and be done.
         case drain
         /// As `drain`, but without patience.
@@ -91,6 +97,10 @@ package struct JobMachine: Equatable, Sendable {
     enum State: Equatable, Sendable {
         case idle
         case competing(Waiting?)
+        /// The node is full, and the competition is on its way to stop.
+        case leaving(limit: Int)
+        /// The node is full.
+        case crowded(limit: Int)
         case resting(until: Instant, String?)
         /// The keeper was asked for; nothing may run yet.
         case launching(Holding, giveUpAt: Instant)
@@ -150,6 +160,8 @@ package struct JobMachine: Equatable, Sendable {
         switch state {
         case .idle: return whenIdle(event, at: now)
         case .competing: return whenCompeting(event, at: now)
+        case .leaving(let limit): return whenLeaving(event, limit: limit, at: now)
+        case .crowded: return whenCrowded(event, at: now)
         case .resting(let until, _): return whenResting(event, until: until, at: now)
         case .launching(let holding, let giveUpAt):
             return whenLaunching(event, holding, giveUpAt: giveUpAt, at: now)
@@ -166,7 +178,7 @@ package struct JobMachine: Equatable, Sendable {
 
     var nextWake: Instant? {
         switch state {
-        case .idle, .competing, .retired: nil
+        case .idle, .competing, .leaving, .crowded, .retired: nil
         case .resting(let until, _): until
         case .launching(let holding, let giveUpAt): min(giveUpAt, holding.lease.nextWake ?? giveUpAt)
         case .starting(let holding), .running(let holding, _), .ending(let holding, _): holding.lease.nextWake
@@ -178,7 +190,7 @@ package struct JobMachine: Equatable, Sendable {
     /// A renewal has outlived its time limits: the loop that sends renewals is stuck.
     package func isRenewalOverdue(at now: Instant) -> Bool {
         switch state {
-        case .idle, .competing, .resting, .retired: false
+        case .idle, .competing, .leaving, .crowded, .resting, .retired: false
         case .launching(let holding, _), .starting(let holding), .running(let holding, _), .stopping(let holding, _, _),
             .ending(let holding, _), .releasing(let holding, _, _, _):
             holding.lease.isRenewalOverdue(at: now)
@@ -190,7 +202,7 @@ package struct JobMachine: Equatable, Sendable {
     /// D, while a lock is held.
     package var leaseDeadline: Instant? {
         switch state {
-        case .idle, .competing, .resting, .retired: nil
+        case .idle, .competing, .leaving, .crowded, .resting, .retired: nil
         case .launching(let holding, _), .starting(let holding), .running(let holding, _), .stopping(let holding, _, _),
             .ending(let holding, _), .releasing(let holding, _, _, _):
             holding.lease.deadline

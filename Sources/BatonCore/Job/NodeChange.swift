@@ -25,7 +25,10 @@ extension NodeSettings {
                 ("log.level", logLevel == new.logLevel), ("jobs.directories", jobDirectories == new.jobDirectories),
             ]),
             waiting: changed(
-                [("node.name", name == new.name), ("control.operators", operators == new.operators)]
+                [
+                    ("node.name", name == new.name), ("node.tags", tags == new.tags),
+                    ("node.max_runs", maxRuns == new.maxRuns), ("control.operators", operators == new.operators),
+                ]
                     + store.comparison(with: new.store)))
         // What has no name here yet is not known to be changed under a running daemon.
         var rest = new

@@ -5,6 +5,10 @@
 package struct NodeSettings: Equatable, Sendable {
     /// The node's name; default: the hostname.
     package var name: String
+    /// What `[placement]` of a job may ask for.
+    package var tags: [String: String]
+    /// Runs at once on this node; 0: no limit.
+    package var maxRuns: Int
     /// `trace`, `debug`, `info`, `notice`, `warning`, `error`.
     package var logLevel: String
     package var store: StoreSettings
@@ -16,6 +20,8 @@ package struct NodeSettings: Equatable, Sendable {
     package init(name: String, store: StoreSettings) {
         self.name = name
         self.store = store
+        tags = [:]
+        maxRuns = 0
         logLevel = "info"
         jobDirectories = []
         operators = nil

@@ -1,0 +1,47 @@
+// This source file is part of Baton.
+// SPDX-License-Identifier: Apache-2.0
+
+/// Without room on this node (`node.max_runs`): no lock is asked for.
+extension JobMachine {
+    /// The competition was told to stop, and has not yet ended: another one must not begin beside it.
+    mutating func whenLeaving(_ event: Event, limit: Int, at now: Instant) -> [Action] {
+        switch event {
+        case .withdrawn:
+            state = .crowded(limit: limit)
+            return []
+        case .electionFailed(let why):
+            state = .resting(until: now + .seconds(5), why)
+            return []
+        case .elected(let runID, let fence, let failures, let sentAt):
+            return giveBack(runID, fence, failures, sentAt: sentAt, at: now)
+        case .drain, .abort, .replaced, .superseded: return retire()
+        case .begin, .tookOver, .foundEnded, .waiting, .lease, .keeperReady, .launchFailed, .workloadStarted, .runEnded,
+            .markSeen, .released, .releaseFailed, .runRequested, .full, .room, .woke:
+            return []
+        }
+    }
+
+    mutating func whenCrowded(_ event: Event, at now: Instant) -> [Action] {
+        switch event {
+        case .room: return compete()
+        case .drain, .abort, .replaced, .superseded: return retire()
+        case .elected(let runID, let fence, let failures, let sentAt):
+            return giveBack(runID, fence, failures, sentAt: sentAt, at: now)
+        case .begin, .tookOver, .foundEnded, .waiting, .electionFailed, .lease, .keeperReady, .launchFailed,
+            .workloadStarted, .runEnded, .markSeen, .released, .releaseFailed, .runRequested, .full, .withdrawn, .woke:
+            return []
+        }
+    }
+
+    /// Whether a run of this job takes room on the node: from the election on, until it is proved to be over.
+    package var takesRoom: Bool {
+        switch state {
+        case .launching, .starting, .running, .stopping, .ending: true
+        case .idle, .competing, .leaving, .crowded, .resting, .releasing, .retired: false
+        }
+    }
+
+    package var isCompeting: Bool { if case .competing = state { true } else { false } }
+
+    package var isCrowded: Bool { if case .crowded = state { true } else { false } }
+}
