@@ -26,6 +26,9 @@ import Testing
             ("stop.timeout", { $0.stop.timeout = .seconds(1) }), ("restart.policy", { $0.restart.policy = .never }),
             ("restart.delay", { $0.restart.delay = .seconds(2) }),
             ("restart.max_delay", { $0.restart.maxDelay = .seconds(9) }),
+            ("placement.nodes", { $0.placement.nodes = ["web-*"] }),
+            ("placement.require", { $0.placement.require = ["role": "web"] }),
+            ("placement.prefer", { $0.placement.prefer = ["zone": "a"] }),
         ]
         for (key, edit) in cases { #expect(change(edit) == JobChange(effect: .withoutRestart, keys: [key])) }
     }
@@ -55,7 +58,8 @@ import Testing
         let fields = Mirror(reflecting: Self.old).children.compactMap(\.label)
         #expect(
             Set(fields) == [
-                "name", "description", "command", "user", "group", "workingDirectory", "umask", "nice", "environment",
+                "name", "description", "command", "user", "group", "workingDirectory", "umask", "nice", "placement",
+                "environment",
                 "environmentFile", "enabled", "lock", "stop", "restart", "limits", "output",
             ])
     }
@@ -80,7 +84,7 @@ import Testing
         #expect(plan.fates["new"] == .added)
         #expect(plan.fates["gone"] == .removed)
         let report = plan.report(
-            running: ["same", "gone", "quiet", "loud", "off"], enabled: Set(new.keys).subtracting(["off"]))
+            running: ["same", "gone", "quiet", "loud", "off"], competing: Set(new.keys).subtracting(["off"]))
         #expect(report.added == ["new"])
         #expect(report.removed == ["gone"])
         #expect(report.changed.map(\.job) == ["loud", "off", "quiet", "standby"])
@@ -110,7 +114,7 @@ import Testing
         let node = NodeSettings(name: "a", store: StoreSettings(location: .sqlite(path: "/x")))
         #expect(
             Set(Mirror(reflecting: node).children.compactMap(\.label)) == [
-                "name", "logLevel", "store", "jobDirectories", "operators",
+                "name", "logLevel", "store", "jobDirectories", "operators", "tags", "maxRuns",
             ])
         #expect(
             Set(Mirror(reflecting: node.store).children.compactMap(\.label)) == [

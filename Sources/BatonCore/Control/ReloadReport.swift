@@ -38,7 +38,7 @@ package struct ReloadReport: Codable, Equatable, Sendable {
     package var changed: [Change] = []
     /// Of those that changed: they run here, and their process was started with something else.
     package var restarted: [String] = []
-    /// They run here and are stopped: removed, or disabled.
+    /// They run here and are stopped: removed, disabled, or no longer eligible on this node.
     package var stopped: [String] = []
     package var unchanged: [String] = []
     package var node = Node()

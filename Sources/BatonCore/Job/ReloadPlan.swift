@@ -31,8 +31,8 @@ package struct ReloadPlan: Equatable, Sendable {
     ///
     /// - Parameters:
     ///   - running: the jobs that run on this node, and so would notice.
-    ///   - enabled: the jobs that are enabled by the new definitions.
-    package func report(running: Set<String>, enabled: Set<String>) -> ReloadReport {
+    ///   - competing: the jobs that this node runs or stands by for, by the new definitions.
+    package func report(running: Set<String>, competing: Set<String>) -> ReloadReport {
         var report = ReloadReport()
         for (name, fate) in fates.sorted(by: { $0.key < $1.key }) {
             switch fate {
@@ -41,11 +41,11 @@ package struct ReloadPlan: Equatable, Sendable {
             case .unchanged: report.unchanged.append(name)
             case .changed(let change):
                 report.changed.append(.init(job: name, keys: change.keys))
-                if change.effect == .restart, running.contains(name), enabled.contains(name) {
+                if change.effect == .restart, running.contains(name), competing.contains(name) {
                     report.restarted.append(name)
                 }
             }
-            if running.contains(name), !enabled.contains(name) { report.stopped.append(name) }
+            if running.contains(name), !competing.contains(name) { report.stopped.append(name) }
         }
         return report
     }

@@ -23,6 +23,8 @@ final class JobRunner: Sendable {
         case keeper(runID: String, KeeperReport?)
         /// Every process of the run is gone, seen by this daemon itself.
         case treeGone(runID: String, RunEnd?)
+        /// The node became full, or has room again.
+        case roomChanged
         /// An announcement: the mark beside the lock may have changed.
         case rang
         /// The lease record on disk and the token in the store changed hands (adoption).
@@ -90,7 +92,11 @@ final class JobRunner: Sendable {
     func run() async -> LockLegacy? {
         var left: LockLegacy?
         context.pulse.watch(loopName) { self.send(.pulse) }
-        defer { context.pulse.forget(loopName) }
+        context.room.watch(definition.name) { self.send(.roomChanged) }
+        defer {
+            context.pulse.forget(loopName)
+            context.room.forget(definition.name)
+        }
         await withDiscardingTaskGroup { group in
             var shell = JobShell(runner: self)
             let competition = shell.competition

@@ -10,7 +10,7 @@ import Logging
 extension JobShell {
     mutating func perform(_ action: JobMachine.Action, _ group: inout DiscardingTaskGroup) {
         switch action {
-        case .compete: compete(&group)
+        case .compete: competeIfThereIsRoom(&group)
         case .withdraw: election?.withdrawal.ring()
         case .launch: launch(&group)
         case .abandonKeeper: abandonKeeper(&group)
@@ -27,6 +27,14 @@ extension JobShell {
         }
     }
 
+    private mutating func competeIfThereIsRoom(_ group: inout DiscardingTaskGroup) {
+        guard !hasRoom else { return compete(&group) }
+        // Nothing was begun that would have to be waited for.
+        run = nil
+        runner.send(.full(limit: context.room.limit))
+        runner.send(.withdrawn)
+    }
+
     private mutating func compete(_ group: inout DiscardingTaskGroup) {
         let runID = RunID.fresh()
         let withdrawal = Doorbell()
@@ -35,6 +43,7 @@ extension JobShell {
         let (runner, lock, bell, node) = (runner, lock, competition, context.name)
         let floor = context.fences.largest(of: definition.name)
         let (legacy, logger) = (inheritLock(), logger)
+        let handicap = definition.placement.handicap(of: context.profile)
         group.addTask {
             await withTaskGroup(of: LockGrant?.self) { inner in
                 inner.addTask {
@@ -43,7 +52,7 @@ extension JobShell {
                     }
                     do {
                         return try await Contender(
-                            lock, waiter: Waiter(lock.policy, fence: floor),
+                            lock, handicap: handicap, waiter: Waiter(lock.policy, fence: floor),
                             holder: { HolderRecord(node: node, runID: runID, since: WallClock.rfc3339()).encode() },
                             tell: { runner.tell($0) }
                         ).compete(until: nil, bell: bell)

@@ -25,6 +25,8 @@ struct JobShell {
     var legacy: LockLegacy?
     /// The lock that the loop before this one left to it, until the first competition.
     private var inheritedLock: LockLegacy?
+    /// The first competition is for that lock, and has not yet said anything.
+    var awaitsHandedLock: Bool
     /// For people; may be newer than the definition.
     private var description: String
     /// The state that the log told of last.
@@ -45,6 +47,7 @@ struct JobShell {
         logger[metadataKey: "job"] = "\(runner.definition.name)"
         description = runner.definition.description
         inheritedLock = runner.legacy
+        awaitsHandedLock = runner.legacy != nil
         // Of the loop before this one.
         lastRun = runner.context.board.job(runner.definition.name)?.lastRun
     }
@@ -57,7 +60,7 @@ struct JobShell {
         run = inherited.run
         if let link = inherited.run.link { listen(to: link, runID: inherited.run.runID, &group) }
         apply(inherited.event, &group)
-        if !definition.enabled { apply(.drain, &group) }
+        if !context.competes(definition) { apply(.drain, &group) }
     }
 
     /// One message from the mailbox.
@@ -68,7 +71,7 @@ struct JobShell {
             if alarm.came(instant, at: BootClock.now(), runner, &group) { apply(.woke, &group) }
         case .electionOver(let grant, let runID):
             if election?.runID == runID { election = nil }
-            if let grant { elected(grant, runID: runID, &group) }
+            if let grant { elected(grant, runID: runID, &group) } else { apply(.withdrawn, &group) }
             finishIfDone()
         case .launched(let runID, let result):
             launches -= 1
@@ -82,6 +85,7 @@ struct JobShell {
             if end == nil { run?.link?.killKeeper() }
             let outcome = end.map { RunOutcome($0) } ?? .keeperLost
             apply(.runEnded(outcome, jitter: .random(in: 0..<1)), &group)
+        case .roomChanged: apply(hasRoom ? .room : .full(limit: context.room.limit), &group)
         case .rang: if run != nil { lookAtMark(&group) }
         case .tookOver(let runID, let record):
             guard run?.runID == runID else { return }
@@ -131,6 +135,10 @@ struct JobShell {
                 runID: runID,
                 record: LeaseRecord(token: grant.token, fence: fence, timeout: definition.lock.timeout))
         }
+        // Others may have been elected for the last room there was.
+        if machine.isCompeting, !context.room.claim(definition.name) {
+            apply(.full(limit: context.room.limit), &group)
+        }
         apply(.elected(runID: runID, fence: fence, failures: grant.failures, sentAt: grant.sentAt), &group)
         // A mark that was set meanwhile may have been announced before there was a run to look for.
         lookAtMark(&group)
@@ -168,6 +176,7 @@ struct JobShell {
         let before = machine.describe(at: now)
         let actions = machine.handle(event, at: now)
         for action in actions { perform(action, &group) }
+        keepRoom(after: event)
         let after = machine.describe(at: now)
         log(event, from: before, to: after)
         show(after)
@@ -201,6 +210,8 @@ struct JobShell {
     ) -> StatusReport.State? {
         switch (after.state, after.reason, after.run) {
         case (.stopping, nil, nil): return nil
+        // A full node: each run that begins or ends would have every other job say something.
+        case (.ineligible, _, _): return nil
         case (.standby, nil, nil): if case .waiting = event { break } else { return nil }
         default: break
         }

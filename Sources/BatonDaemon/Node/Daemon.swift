@@ -75,7 +75,8 @@ package struct Daemon: Sendable {
         let pulse = WatchdogPulse(notify: notify, interval: Notify.watchdogInterval(), logger: logger)
         let store = try Store(node.store, shortestLease: shortestLease, logger: logger)
         let context = NodeContext(
-            name: node.name, instance: RunID.fresh(), store: store.locks, storeSettings: node.store,
+            name: node.name, tags: node.tags, room: RunRoom(limit: node.maxRuns), instance: RunID.fresh(),
+            store: store.locks, storeSettings: node.store,
             launcher: try DirectLauncher(runtime: directories.runtime, logger: logger),
             fences: FenceMemory(folder: "\(directories.state)/fences", logger: logger),
             board: StatusBoard(), pulse: pulse, logger: logger)

@@ -82,6 +82,7 @@ struct DaemonBackend: ControlBackend {
     private func mark(_ job: String, _ mark: Mark?) async throws(ControlError) {
         guard let shown = context.board.job(job) else { throw .unknownJob(job) }
         if shown.state == .invalid { throw .failed("the file of \(job) is invalid: `batonctl status \(job)` says why") }
+        // Ineligible here is no reason: the mark counts for the whole fleet.
         if shown.state == .disabled { throw .failed("\(job) is disabled in its job file") }
         do throws(LockError) {
             let lock = lock(of: job)

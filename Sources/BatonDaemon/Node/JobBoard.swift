@@ -45,6 +45,8 @@ final class JobBoard: Sendable {
             }
         }
         for (name, run) in inherited {
+            // Before any other job competes.
+            context.room.add(name)
             // A run whose job file is gone or broken is taken over all the same, to be stopped properly.
             var definition = JobDefinition(name: name, command: .program(["?"]))
             definition.lock.timeout = run.run.record.timeout
@@ -52,11 +54,11 @@ final class JobBoard: Sendable {
             state.runners[name] = JobRunner(
                 definition: state.definitions[name] ?? definition, context: context, inherited: run)
         }
-        for (name, definition) in state.definitions where definition.enabled && state.runners[name] == nil {
+        for (name, definition) in state.definitions where context.competes(definition) && state.runners[name] == nil {
             state.runners[name] = JobRunner(definition: definition, context: context)
         }
         for name in Set(state.definitions.keys).union(state.invalid.keys) where state.runners[name] == nil {
-            Self.showIdle(name, state, on: context.board)
+            Self.showIdle(name, state, context)
         }
         for runner in state.runners.values { begin.yield(runner) }
         self.state = Mutex(state)
@@ -76,6 +78,7 @@ final class JobBoard: Sendable {
                     if self.succeed(runner, legacy) { return }
                     // Nobody follows. Until the lock is released, nobody will.
                     await legacy?.release(runner.lock)
+                    self.context.room.free(runner.definition.name)
                     _ = self.succeed(runner, nil)
                 }
             }
@@ -89,13 +92,13 @@ final class JobBoard: Sendable {
     private func succeed(_ runner: JobRunner, _ legacy: LockLegacy?) -> Bool {
         let name = runner.definition.name
         return state.withLock { state in
-            if !state.isDraining, let definition = state.definitions[name], definition.enabled {
+            if !state.isDraining, let definition = state.definitions[name], context.competes(definition) {
                 start(definition, legacy, &state)
                 return true
             }
             if legacy != nil { return false }
             state.runners[name] = nil
-            if !state.isDraining { Self.showIdle(name, state, on: context.board) }
+            if !state.isDraining { Self.showIdle(name, state, context) }
             return true
         }
     }
@@ -107,9 +110,10 @@ final class JobBoard: Sendable {
     }
 
     /// What there is to be seen of a job that has no loop.
-    private static func showIdle(_ name: String, _ state: State, on board: StatusBoard) {
+    private static func showIdle(_ name: String, _ state: State, _ context: NodeContext) {
+        let board = context.board
         if let definition = state.definitions[name] {
-            var shown = StatusReport.Job(name: name, description: definition.description, state: .disabled)
+            guard var shown = Standing(of: definition, on: context.profile).shown(definition) else { return }
             shown.lastRun = board.job(name)?.lastRun
             board.post(shown)
         } else if let shown = state.invalid[name] {
@@ -148,12 +152,12 @@ final class JobBoard: Sendable {
 
     private func redefine(_ definition: JobDefinition, _ state: inout State) {
         guard let runner = state.runners[definition.name] else {
-            if definition.enabled { return start(definition, nil, &state) }
-            return Self.showIdle(definition.name, state, on: context.board)
+            if context.competes(definition) { return start(definition, nil, &state) }
+            return Self.showIdle(definition.name, state, context)
         }
         // What its loop was begun with counts, not what the files said since: they may have changed back.
         switch runner.definition.change(to: definition).effect {
-        case _ where !definition.enabled: runner.send(.drain)
+        case _ where !context.competes(definition): runner.send(.drain)
         case .restart: runner.send(.replaced)
         case .none, .withoutRestart: runner.send(.superseded(definition))
         }
@@ -162,7 +166,7 @@ final class JobBoard: Sendable {
     private func report(on new: [String: JobDefinition], _ state: State) -> ReloadReport {
         let running = state.runners.keys.filter { context.board.job($0)?.run != nil }
         var report = ReloadPlan(from: state.definitions, to: new).report(
-            running: Set(running), enabled: Set(new.values.filter(\.enabled).map(\.name)))
+            running: Set(running), competing: Set(new.values.filter(context.competes).map(\.name)))
         report.removed += state.invalid.keys.filter { new[$0] == nil }
         report.removed.sort()
         return report

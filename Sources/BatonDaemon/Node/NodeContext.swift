@@ -9,6 +9,8 @@ import Logging
 /// What every job of a node shares.
 struct NodeContext: Sendable {
     let name: String
+    let tags: [String: String]
+    let room: RunRoom
     /// Random, per life of the daemon.
     let instance: String
     let store: any LockStore
@@ -18,6 +20,11 @@ struct NodeContext: Sendable {
     let board: StatusBoard
     let pulse: WatchdogPulse
     let logger: Logger
+
+    var profile: NodeProfile { NodeProfile(name: name, tags: tags) }
+
+    /// Whether this node runs a job, or stands by for it, by the job's file.
+    func competes(_ job: JobDefinition) -> Bool { Standing(of: job, on: profile) == .competes }
 
     /// The lock of a job, as the daemon asks for it: guarded, with a fence, heeding marks.
     func lock(of job: String, timing: LeaseTiming) -> LockClient {
