@@ -84,20 +84,27 @@ int clinux_lock_memory(void) { return (int)checked(mlockall(MCL_CURRENT | MCL_FU
 int clinux_close_from(int first) { return (int)checked(syscall(SYS_close_range, (unsigned)first, ~0U, 0)); }
 
 int clinux_quiet_signals(void) {
-    static const int ignored[] = {SIGTERM, SIGINT,  SIGHUP,  SIGQUIT, SIGPIPE, SIGUSR1,
+    static const int ignored[] = {SIGINT,  SIGHUP,  SIGQUIT, SIGPIPE, SIGUSR1,
                                   SIGUSR2, SIGALRM, SIGTSTP, SIGTTIN, SIGTTOU};
     for (size_t i = 0; i < sizeof ignored / sizeof *ignored; i++) signal(ignored[i], SIG_IGN);
     signal(SIGCHLD, SIG_DFL);
+    signal(SIGTERM, SIG_DFL);
     sigset_t set;
     sigemptyset(&set);
     sigaddset(&set, SIGCHLD);
+    sigaddset(&set, SIGTERM);
     if (sigprocmask(SIG_SETMASK, &set, NULL) < 0) return -errno;
     return (int)checked(signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK));
 }
 
-void clinux_drain_signals(int fd) {
+int clinux_drain_signals(int fd) {
     struct signalfd_siginfo info[8];
-    while (read(fd, info, sizeof info) > 0) {}
+    ssize_t count;
+    int terminated = 0;
+    while ((count = read(fd, info, sizeof info)) > 0) {
+        for (size_t i = 0; i < (size_t)count / sizeof *info; i++) terminated |= info[i].ssi_signo == SIGTERM;
+    }
+    return terminated;
 }
 
 // --- the keeper's own start

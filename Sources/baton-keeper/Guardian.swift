@@ -40,7 +40,8 @@ struct Guardian {
             if poll(&watched, nfds_t(watched.count), -1) < 0 { continue }
             clinux_drain_timer(timer)
             clinux_drain_timer(context.board.bell)
-            clinux_drain_signals(context.signals)
+            // As the main process of its unit, the guard is who is asked to stop; stopping is the keeper's.
+            if clinux_drain_signals(context.signals) != 0 { _ = clinux_pidfd_signal(keeperFD, SIGTERM) }
             if watched[0].revents != 0 { afterKeeper() }
             guardDeadline()
         }
@@ -78,7 +79,7 @@ struct Guardian {
             // An ended child wakes it early, but it looks at most every two milliseconds.
             usleep(2000)
             poll(&watched, 1, pause)
-            clinux_drain_signals(context.signals)
+            _ = clinux_drain_signals(context.signals)
             pause = min(pause * 2, 500)
             killEverything()
         }

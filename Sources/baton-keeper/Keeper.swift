@@ -94,7 +94,8 @@ final class Keeper {
             guardFD = -1
             events.append(.guardDied)
         case .signals:
-            clinux_drain_signals(context.signals)
+            // A service manager's stop, passed on by the guard; an ordinary one, which the daemon hears of as such.
+            if clinux_drain_signals(context.signals) != 0 { events.append(.stopRequested) }
             reap()
         case .start: readStartOutcome()
         case .cgroup:

@@ -82,9 +82,10 @@ int clinux_become_realtime(void);
 int clinux_start_realtime(void);
 int clinux_lock_memory(void);
 int clinux_close_from(int first);
-// Ignores what a terminal or a service manager might send, blocks SIGCHLD and returns a descriptor that tells of it.
+// Ignores what a terminal might send, blocks SIGCHLD and SIGTERM and returns a descriptor that tells of them.
 int clinux_quiet_signals(void);
-void clinux_drain_signals(int fd);
+// Returns whether SIGTERM was among them.
+int clinux_drain_signals(int fd);
 
 // --- time
 int clinux_boot_timer(void);
