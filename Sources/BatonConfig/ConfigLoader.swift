@@ -126,10 +126,12 @@ package struct ConfigLoader: Sendable {
                 log.add(error)
             }
         }
-        let decoder = NodeDecoder(path: path, mode: mode, overrides: overrides, credentials: credentials, log: log)
+        let decoder = NodeDecoder(
+            path: path, mode: mode, user: user, overrides: overrides, credentials: credentials, log: log)
         let (settings, defaults) = decoder.decode(root)
         if let defaults {
-            let checker = JobDecoder(name: "defaults", store: settings.store, user: user, log: log)
+            let checker = JobDecoder(
+                name: "defaults", store: settings.store, launcher: settings.launcher, user: user, log: log)
             _ = checker.decode(defaults, needsCommand: false)
         }
         log.sort()
@@ -179,7 +181,8 @@ package struct ConfigLoader: Sendable {
         do {
             let contents = try TrustedFile(user: user).read(absolute(path))
             let own = try TOMLText.parse(contents.bytes, path: path)
-            let decoder = JobDecoder(name: name, store: node.settings.store, user: user, log: log)
+            let decoder = JobDecoder(
+                name: name, store: node.settings.store, launcher: node.settings.launcher, user: user, log: log)
             definition = decoder.decode(node.defaults?.below(own) ?? own)
             if let definition { warnOfProgram(definition, own, log) }
         } catch {

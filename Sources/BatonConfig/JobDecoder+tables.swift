@@ -4,7 +4,7 @@
 import BatonCore
 import Glibc
 
-/// The tables of a job file: `[lock]`, `[stop]`, `[restart]`, `[placement]`, `[limits]`, `[output]`.
+/// The tables of a job file: `[lock]`, `[stop]`, `[restart]`, `[placement]`, `[output]`; and who reads the others.
 extension JobDecoder {
     func decodeTables(_ reader: inout TableReader, _ job: inout JobDefinition) {
         var lock = (timeout: job.lock.timeout, lostGrace: Duration?.none, node: ConfigNode?.none)
@@ -22,7 +22,11 @@ extension JobDecoder {
         reader.table("stop") { decodeStop(&$0, &job.stop) }
         reader.table("restart") { decodeRestart(&$0, &job.restart) }
         reader.table("placement") { decodePlacement(&$0, &job.placement) }
-        reader.table("limits", planned: ["memory_max", "cpu_weight", "tasks_max"]) { decodeLimits(&$0, &job.limits) }
+        reader.table("limits") { decodeLimits(&$0, &job.limits) }
+        reader.table("sandbox") {
+            decodeSandbox(&$0, &job.sandbox)
+            if launcher == .direct { $0.reject(Self.sandboxNeedsSystemd) }
+        }
         reader.table("output") { decodeOutput(&$0, &job) }
     }
 
@@ -96,16 +100,6 @@ extension JobDecoder {
         }
         placement.require = reader.tags("require") ?? [:]
         placement.prefer = reader.tags("prefer") ?? [:]
-    }
-
-    private func decodeLimits(_ reader: inout TableReader, _ limits: inout JobDefinition.Limits) {
-        guard let (number, node) = reader.integer("nofile") else { return }
-        // The kernel refuses more than fs.nr_open; below this a program can hardly load its libraries.
-        if (16...1_073_741_816).contains(number) {
-            limits.nofile = UInt64(number)
-        } else {
-            reader.reject(node, "\(number) open files cannot be; wanted 16 to 1073741816")
-        }
     }
 
     private func decodeOutput(_ reader: inout TableReader, _ job: inout JobDefinition) {

@@ -9,6 +9,7 @@ import Glibc
 struct JobDecoder {
     let name: String
     let store: StoreSettings
+    let launcher: LauncherKind
     /// The daemon's user.
     let user: uid_t
     let log: ProblemLog

@@ -10,6 +10,8 @@ struct NodeDecoder {
     let path: String
     /// Permission bits of the file: a password may stand only in one that nobody else can read.
     let mode: mode_t
+    /// The daemon's user.
+    let user: uid_t
     let overrides: NodeOverrides
     let credentials: Credentials
     let log: ProblemLog
@@ -23,7 +25,7 @@ struct NodeDecoder {
         var defaults: ConfigNode?
         settings.jobDirectories = ["/usr/lib/baton/jobs.d", TrustedFile.folder(of: path) + "/jobs.d"]
         var reader = TableReader(root, log)
-        reader.table("node", planned: ["launcher"]) { decodeNode(&$0, &settings) }
+        reader.table("node") { decodeNode(&$0, &settings) }
         reader.table("log") { decodeLog(&$0, &settings) }
         reader.table("store", planned: ["replicas", "history_lines"]) { decodeStore(&$0, &settings.store) }
         reader.table("jobs") { decodeJobs(&$0, &settings) }
@@ -53,6 +55,14 @@ struct NodeDecoder {
             }
             settings.maxRuns = Int(clamping: number)
         }
+        guard let (text, node) = reader.string("launcher") else { return }
+        guard let kind = LauncherKind(rawValue: text) else {
+            let names = LauncherKind.allCases.map { "\"\($0.rawValue)\"" }.joined(separator: ", ")
+            return reader.reject(node, "'\(text)' is no launcher; wanted one of \(names)")
+        }
+        // A unit of the system's runs as root: asking for one is root's.
+        if kind == .systemd, user != 0 { reader.reject(node, "\"systemd\" needs a daemon that runs as root") }
+        settings.launcher = kind
     }
 
     private func decodeLog(_ reader: inout TableReader, _ settings: inout NodeSettings) {

@@ -56,14 +56,26 @@ struct limit64 {
 };
 
 static void set_limits(const struct clinux_workload *w, int error_fd) {
-    if (!w->has_open_files) return;
-    const int nofile = 7;  // RLIMIT_NOFILE
-    struct limit64 limit;
-    if (syscall(SYS_prlimit64, 0, nofile, NULL, &limit) < 0) fail(error_fd, CLINUX_STEP_LIMITS);
-    limit.soft = w->open_files_soft;
-    if (w->has_open_files_hard) limit.hard = w->open_files_hard;
-    if (limit.hard < limit.soft) limit.hard = limit.soft;
-    if (syscall(SYS_prlimit64, 0, nofile, &limit, NULL) < 0) fail(error_fd, CLINUX_STEP_LIMITS);
+    for (size_t i = 0; i < w->limit_count; i++) {
+        const struct clinux_limit *wanted = &w->limits[i];
+        struct limit64 limit;
+        if (syscall(SYS_prlimit64, 0, wanted->resource, NULL, &limit) < 0) fail(error_fd, CLINUX_STEP_LIMITS);
+        limit.soft = wanted->soft;
+        if (wanted->has_hard) limit.hard = wanted->hard;
+        if (limit.hard < limit.soft) limit.hard = limit.soft;
+        if (syscall(SYS_prlimit64, 0, wanted->resource, &limit, NULL) < 0) fail(error_fd, CLINUX_STEP_LIMITS);
+    }
+}
+
+// What is not in the bounding set is nobody's after an exec, root's neither. The kernel may know more of them than we.
+static void bound_capabilities(const struct clinux_workload *w, int error_fd) {
+    if (!w->has_capabilities) return;
+    for (int capability = 0; capability < 64; capability++) {
+        if (w->capabilities >> capability & 1) continue;
+        int held = prctl(PR_CAPBSET_READ, capability, 0, 0, 0);
+        if (held < 0) break;
+        if (held && prctl(PR_CAPBSET_DROP, capability, 0, 0, 0) < 0) fail(error_fd, CLINUX_STEP_IDENTITY);
+    }
 }
 
 // The raw calls: between fork and exec there is one thread, and glibc's wrappers would signal the others.
@@ -124,6 +136,7 @@ static _Noreturn void child(const struct clinux_workload *w, int error_fd, pid_t
     if (w->restore_oom) restore_oom(w->oom_score_adj);
     set_limits(w, error_fd);
     set_priority(w, error_fd);
+    bound_capabilities(w, error_fd);
     set_identity(w, error_fd);
     // A change of credentials clears it. If the keeper died before this line, no signal will ever come.
     prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);

@@ -32,6 +32,10 @@ struct Workload {
         let candidates = CStrings(Self.candidates(spec))
         let paths = CStrings([spec.workingDirectory, Self.outputPath(spec)])
         let groups = spec.identity?.groups ?? []
+        let limits = spec.limits.map {
+            clinux_limit(
+                resource: Int32($0.resource), has_hard: $0.hard == nil ? 0 : 1, soft: $0.soft, hard: $0.hard ?? 0)
+        }
 
         var prepared = clinux_workload()
         prepared.arguments = UnsafePointer(arguments.pointers)
@@ -51,11 +55,9 @@ struct Workload {
         prepared.deadline = UnsafePointer(context.board.deadlineWord)
         prepared.umask = spec.umask
         prepared.nice = spec.nice
-        if let limit = spec.openFiles {
-            prepared.has_open_files = 1
-            prepared.open_files_soft = limit.soft
-            prepared.has_open_files_hard = limit.hard == nil ? 0 : 1
-            prepared.open_files_hard = limit.hard ?? 0
+        if let capabilities = spec.capabilities {
+            prepared.has_capabilities = 1
+            prepared.capabilities = capabilities
         }
         if case .changed(let before) = context.oom {
             prepared.restore_oom = 1
@@ -63,8 +65,12 @@ struct Workload {
         }
         let child = withExtendedLifetime((arguments, environment, candidates, paths)) {
             groups.withUnsafeBufferPointer { groups in
-                prepared.groups = groups.baseAddress
-                return clinux_start_workload(&prepared, &errorPipe)
+                limits.withUnsafeBufferPointer { limits in
+                    prepared.groups = groups.baseAddress
+                    prepared.limits = limits.baseAddress
+                    prepared.limit_count = limits.count
+                    return clinux_start_workload(&prepared, &errorPipe)
+                }
             }
         }
         if child < 0 { throw StartFailure(step: .resources, errno: -child) }

@@ -15,7 +15,7 @@ import Testing
         spec.identity = LaunchSpec.Identity(uid: 1, gid: 2, groups: [3])
         spec.umask = 0o27
         spec.nice = -1
-        spec.openFiles = LaunchSpec.OpenFiles(soft: 10, hard: 20)
+        spec.limits = [LaunchSpec.Limit(.nofile, soft: 10, hard: 20)]
         spec.stopSignal = 15
         spec.stopTimeout = .nanoseconds(1)
         spec.lostGrace = .nanoseconds(2)

@@ -100,7 +100,7 @@ import Testing
             configure: {
                 $0.umask = 0o027
                 $0.nice = 5
-                $0.openFiles = LaunchSpec.OpenFiles(soft: 333)
+                $0.limits = [LaunchSpec.Limit(.nofile, soft: 333)]
             }
         ) { run in
             _ = run.go(for: .seconds(10))

@@ -21,7 +21,8 @@ package struct JobDefinition: Equatable, Sendable {
     package var stop: StopSettings
     package var restart: RestartSettings
     package var placement: Placement
-    package var limits: Limits
+    package var limits: ResourceLimits
+    package var sandbox: Sandbox
     package var output: Output
 
     package enum Command: Equatable, Sendable {
@@ -73,13 +74,6 @@ package struct JobDefinition: Equatable, Sendable {
         }
     }
 
-    /// rlimits; nil: what the daemon was started with.
-    package struct Limits: Equatable, Sendable {
-        package var nofile: UInt64?
-
-        package init(nofile: UInt64? = nil) { self.nofile = nofile }
-    }
-
     package enum Output: Equatable, Sendable {
         case journal
         case file(String)
@@ -103,7 +97,8 @@ package struct JobDefinition: Equatable, Sendable {
         stop = StopSettings(signal: 15, timeout: .seconds(30))
         restart = RestartSettings(policy: .always, delay: .seconds(1), maxDelay: .seconds(300))
         placement = Placement()
-        limits = Limits()
+        limits = ResourceLimits()
+        sandbox = Sandbox()
         output = .journal
     }
 }

@@ -12,6 +12,8 @@ package struct NodeSettings: Equatable, Sendable {
     /// `trace`, `debug`, `info`, `notice`, `warning`, `error`.
     package var logLevel: String
     package var store: StoreSettings
+    /// Who starts the keepers of runs.
+    package var launcher: LauncherKind
     /// Folders of job files, the later one wins for a file of the same name.
     package var jobDirectories: [String]
     /// `[control] operators`: the group whose members may act on the control socket.
@@ -23,9 +25,18 @@ package struct NodeSettings: Equatable, Sendable {
         tags = [:]
         maxRuns = 0
         logLevel = "info"
+        launcher = .direct
         jobDirectories = []
         operators = nil
     }
+}
+
+/// What a run's keeper is started by, and in.
+package enum LauncherKind: String, Equatable, Sendable, CaseIterable {
+    /// batond itself, in a cgroup below its own where it has one.
+    case direct
+    /// systemd: each run is a transient unit.
+    case systemd
 }
 
 /// How to reach the store.

@@ -23,8 +23,10 @@ package struct LaunchSpec: Equatable, Sendable {
     package var umask: UInt32
     /// The nice value. Above zero is a wish; below zero it must be granted, or the start fails.
     package var nice: Int32
-    /// The limit of open files; nil: as inherited.
-    package var openFiles: OpenFiles?
+    /// rlimits; what is not here is as inherited.
+    package var limits: [Limit]
+    /// The capabilities that the workload may have or get, as bits; nil: those of the keeper.
+    package var capabilities: UInt64?
     /// The signal of an ordinary stop.
     package var stopSignal: Int32
     /// Between that signal and KILL, while the lease lasts.
@@ -33,8 +35,11 @@ package struct LaunchSpec: Equatable, Sendable {
     package var lostGrace: Duration
     /// Where stdout and stderr go.
     package var output: Output
-    /// The directory of the run's own cgroup v2, already made; nil: there is none.
+    /// The directory of the workload's own cgroup v2; nil: there is none. Without a unit it is already made.
     package var cgroup: String?
+    /// The unit of systemd's that the keeper is the main process of; nil: there is none. The cgroup is below the unit's,
+    /// and the keeper makes it.
+    package var unit: String?
     /// The journal's socket for its native protocol.
     package var journalSocket: String
 
@@ -55,15 +60,18 @@ package struct LaunchSpec: Equatable, Sendable {
         }
     }
 
-    /// RLIMIT_NOFILE.
-    package struct OpenFiles: Equatable, Sendable {
+    /// An rlimit.
+    package struct Limit: Equatable, Sendable {
+        /// The kernel's number of it.
+        package var resource: UInt8
         /// The soft limit.
         package var soft: UInt64
         /// The hard limit; nil: as inherited.
         package var hard: UInt64?
 
         /// A limit; without `hard`, that one stays as inherited.
-        package init(soft: UInt64, hard: UInt64? = nil) {
+        package init(_ resource: ResourceLimits.Rlimit, soft: UInt64, hard: UInt64? = nil) {
+            self.resource = resource.rawValue
             self.soft = soft
             self.hard = hard
         }
@@ -91,109 +99,14 @@ package struct LaunchSpec: Equatable, Sendable {
         identity = nil
         umask = 0o022
         nice = 0
-        openFiles = nil
+        limits = []
+        capabilities = nil
         stopSignal = 15
         stopTimeout = .seconds(30)
         lostGrace = .milliseconds(2500)
         output = .journal
         cgroup = nil
+        unit = nil
         journalSocket = "/run/systemd/journal/socket"
-    }
-}
-
-// MARK: - On disk
-
-extension LaunchSpec {
-    /// The version of the encoding.
-    package static let formatVersion: UInt8 = 1
-    /// No encoded spec is longer; what is, is not a spec.
-    package static let maximumSize = 8 << 20
-
-    /// The bytes of the file `spec`.
-    package func encode() -> Bytes {
-        var writer = WireWriter(version: Self.formatVersion)
-        writer.put(job)
-        writer.put(runID)
-        writer.put(fence)
-        writer.put(node)
-        writer.put(arguments)
-        writer.put(environment)
-        writer.put(workingDirectory)
-        writer.put(identity) { writer, identity in
-            writer.put(identity.uid)
-            writer.put(identity.gid)
-            writer.put(UInt32(clamping: identity.groups.count))
-            for group in identity.groups { writer.put(group) }
-        }
-        writer.put(umask)
-        writer.put(nice)
-        writer.put(openFiles) { writer, limit in
-            writer.put(limit.soft)
-            writer.put(limit.hard) { $0.put($1) }
-        }
-        writer.put(stopSignal)
-        writer.put(stopTimeout)
-        writer.put(lostGrace)
-        switch output {
-        case .journal: writer.put(UInt8(0))
-        case .file(let path):
-            writer.put(UInt8(1))
-            writer.put(path)
-        case .none: writer.put(UInt8(2))
-        }
-        writer.put(cgroup) { $0.put($1) }
-        writer.put(journalSocket)
-        return writer.bytes
-    }
-
-    /// Reads the file `spec`.
-    ///
-    /// - Throws: what is wrong with the bytes; also when they could not describe a run (no command, a negative time).
-    package init(decoding bytes: Bytes) throws(WireError) {
-        if bytes.count > Self.maximumSize { throw .invalid }
-        var reader = try WireReader(bytes, version: Self.formatVersion)
-        let job = try reader.takeString()
-        let runID = try reader.takeString()
-        let fence: Int64 = try reader.take()
-        let node = try reader.takeString()
-        self.init(job: job, runID: runID, arguments: try reader.takeStrings())
-        self.fence = fence
-        self.node = node
-        environment = try reader.takeStrings()
-        workingDirectory = try reader.takeString()
-        identity = try reader.takeOptional(Self.takeIdentity)
-        umask = try reader.take()
-        nice = try reader.take()
-        openFiles = try reader.takeOptional(Self.takeOpenFiles)
-        stopSignal = try reader.take()
-        stopTimeout = try reader.takeDuration()
-        lostGrace = try reader.takeDuration()
-        switch try reader.take(UInt8.self) {
-        case 0: output = .journal
-        case 1: output = .file(try reader.takeString())
-        case 2: output = .none
-        case _: throw .invalid
-        }
-        cgroup = try reader.takeOptional { reader throws(WireError) in try reader.takeString() }
-        journalSocket = try reader.takeString()
-        try reader.finish()
-        let sane =
-            !job.isEmpty && !runID.isEmpty && !(arguments.first ?? "").isEmpty && (1...64).contains(stopSignal)
-            && stopTimeout >= .zero && lostGrace >= .zero
-        if !sane { throw .invalid }
-    }
-
-    private static func takeIdentity(_ reader: inout WireReader) throws(WireError) -> Identity {
-        var identity = Identity(uid: try reader.take(), gid: try reader.take(), groups: [])
-        let count = Int(try reader.take(UInt32.self))
-        guard count <= 65_536 else { throw .invalid }
-        for _ in 0..<count { identity.groups.append(try reader.take()) }
-        return identity
-    }
-
-    private static func takeOpenFiles(_ reader: inout WireReader) throws(WireError) -> OpenFiles {
-        let soft: UInt64 = try reader.take()
-        let hard = try reader.takeOptional { reader throws(WireError) in try reader.take(UInt64.self) }
-        return OpenFiles(soft: soft, hard: hard)
     }
 }

@@ -34,6 +34,11 @@ extension LaunchSpec {
         workingDirectory = job.workingDirectory
         umask = job.umask
         nice = job.nice
+        limits = ResourceLimits.Rlimit.allCases.compactMap { resource in
+            // The hard limit of open files stays: a program may raise its own soft one.
+            job.limits.rlimits[resource].map { .init(resource, soft: $0, hard: resource == .nofile ? nil : $0) }
+        }
+        capabilities = job.sandbox.capabilities
         stopSignal = job.stop.signal
         stopTimeout = job.stop.timeout
         lostGrace = job.lock.lostGrace

@@ -33,6 +33,13 @@ struct clinux_failure {
     int32_t error;
 };
 
+// An rlimit; without `has_hard`, the hard one stays as it is.
+struct clinux_limit {
+    int resource;
+    int has_hard;
+    uint64_t soft, hard;
+};
+
 // A workload, prepared so that nothing has to be allocated after the fork.
 struct clinux_workload {
     char *const *arguments;
@@ -50,10 +57,10 @@ struct clinux_workload {
     size_t group_count;
     mode_t umask;
     int nice;
-    int has_open_files;
-    uint64_t open_files_soft;
-    int has_open_files_hard;
-    uint64_t open_files_hard;
+    const struct clinux_limit *limits;
+    size_t limit_count;
+    int has_capabilities;
+    uint64_t capabilities;  // all others are taken out of the bounding set
     const uint64_t *deadline;  // CLOCK_BOOTTIME in nanoseconds, shared with the keeper: nothing is executed after it
     int restore_oom;  // whether oom_score_adj was changed and is to be `oom_score_adj` again
     int oom_score_adj;
