@@ -13,25 +13,39 @@ package struct Cgroup: Equatable, Sendable {
     package init(path: String) { self.path = path }
 
     /// The cgroup v2 that this process is in; nil: there is no cgroup v2 here, or it is not visible.
+    package static func own() -> Cgroup? {
+        guard let cgroup = place(of: "self").flatMap(at), clinux_is_cgroup2(cgroup.path) == 1 else { return nil }
+        return cgroup
+    }
+
+    /// Where a process is in the hierarchy of cgroups v2, as this process sees it: `/system.slice/batond.service`.
+    ///
+    /// - Parameter process: its pid, or `self`.
+    package static func place(of process: String) -> String? {
+        guard let memberships = text("/proc/\(process)/cgroup") else { return nil }
+        return memberships.split(separator: "\n").first { $0.hasPrefix("0::") }.map { String($0.dropFirst(3)) }
+    }
+
+    /// The cgroup v2 at a place in the hierarchy, which need not exist; nil: the hierarchy is not visible there.
     ///
     /// On a host with both versions, v2 is mounted somewhere below `/sys/fs/cgroup`: the mount table says where.
-    package static func own() -> Cgroup? {
-        guard let mounts = text("/proc/self/mountinfo"), let membership = text("/proc/self/cgroup") else { return nil }
-        let mine = membership.split(separator: "\n").first { $0.hasPrefix("0::") }?.dropFirst(3)
-        guard let mine else { return nil }
+    package static func at(_ place: String) -> Cgroup? {
+        guard let mounts = text("/proc/self/mountinfo") else { return nil }
         for line in mounts.split(separator: "\n") {
             // ID PARENT DEVICE ROOT MOUNTPOINT OPTIONS [OPTIONAL…] - TYPE SOURCE OPTIONS
             let fields = line.split(separator: " ")
             guard let dash = fields.firstIndex(of: "-"), dash + 1 < fields.count, fields.count > 4 else { continue }
             guard fields[dash + 1] == "cgroup2" else { continue }
             let root = fields[3] == "/" ? "" : fields[3]
-            guard mine.hasPrefix(root) else { continue }
-            let below = mine.dropFirst(root.count)
-            let path = String(fields[4]) + (below == "/" ? "" : String(below))
-            if clinux_is_cgroup2(path) == 1 { return Cgroup(path: path) }
+            guard place.hasPrefix(root), clinux_is_cgroup2(String(fields[4])) == 1 else { continue }
+            let below = place.dropFirst(root.count)
+            return Cgroup(path: String(fields[4]) + (below == "/" ? "" : String(below)))
         }
         return nil
     }
+
+    /// The cgroup that this one is in.
+    package var parent: Cgroup? { path.lastIndex(of: "/").map { Cgroup(path: String(path[..<$0])) } }
 
     /// The cgroup of one run inside this one, made or not.
     package func child(job: String, runID: String) -> Cgroup { Cgroup(path: "\(path)/baton-\(job)-\(runID)") }

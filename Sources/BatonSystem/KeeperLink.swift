@@ -36,14 +36,25 @@ package final class KeeperLink: Sendable {
 
     private let socket: Int32
     private let reactor: Reactor
-    private let isOurChild: Bool
+    private let origin: Origin
     private let inlet: AsyncStream<Event>.Continuation
     private let state = Mutex(State())
 
-    private init(socket: Int32, reactor: Reactor, isOurChild: Bool) throws(SystemError) {
+    /// Where the keeper comes from.
+    private enum Origin: Equatable {
+        /// This daemon is its parent.
+        case child
+        /// An earlier daemon left it behind.
+        case inherited
+        /// Somebody else started it, and may hold its end of the connection as well: of a pid, only the cgroup says
+        /// whether it still is this run's.
+        case foreign(runID: String)
+    }
+
+    private init(socket: Int32, reactor: Reactor, origin: Origin) throws(SystemError) {
         self.socket = socket
         self.reactor = reactor
-        self.isOurChild = isOurChild
+        self.origin = origin
         (events, inlet) = AsyncStream.makeStream()
         // Registered on the reactor's own thread, so that nothing is told before the watch is known here.
         reactor.run { self.open() }
@@ -62,7 +73,24 @@ package final class KeeperLink: Sendable {
         do throws(SystemError) {
             try checked(pid, "spawn \(path)")
             try ChildReaper.start(pid, reactor)
-            return try KeeperLink(socket: pair[0], reactor: reactor, isOurChild: true)
+            return try KeeperLink(socket: pair[0], reactor: reactor, origin: .child)
+        } catch {
+            Glibc.close(pair[0])
+            throw error
+        }
+    }
+
+    /// Has somebody else start a keeper, with the descriptor that `start` is given as its connection. The keeper sees
+    /// the connection end when this daemon closes its own end, or dies.
+    package static func launch(
+        runID: String, reactor: Reactor, by start: (_ connection: Int32) throws -> Void
+    ) throws -> KeeperLink {
+        var pair: [Int32] = [-1, -1]
+        try checked(clinux_socketpair(&pair), "socketpair")
+        defer { Glibc.close(pair[1]) }
+        do {
+            try start(pair[1])
+            return try KeeperLink(socket: pair[0], reactor: reactor, origin: .foreign(runID: runID))
         } catch {
             Glibc.close(pair[0])
             throw error
@@ -81,7 +109,7 @@ package final class KeeperLink: Sendable {
             clinux_unix_connect(folder, RunFile.control, Int32(SOCK_SEQPACKET.rawValue)),
             "connect \(directory.path)/\(RunFile.control)")
         do throws(SystemError) {
-            return try KeeperLink(socket: socket, reactor: reactor, isOurChild: false)
+            return try KeeperLink(socket: socket, reactor: reactor, origin: .inherited)
         } catch {
             Glibc.close(socket)
             throw error
@@ -213,12 +241,13 @@ package final class KeeperLink: Sendable {
     // MARK: Processes
 
     private func watchProcess(_ hello: KeeperReport.Hello) {
-        if !isOurChild, let guardian = try? PidFd(of: hello.guardian), guardian.reap() == nil {
+        if origin == .inherited, let guardian = try? PidFd(of: hello.guardian), guardian.reap() == nil {
             // After a re-exec the guard is our child without our having started it; of another's child we learn nothing.
             try? ChildReaper.start(hello.guardian, reactor)
         }
         guard state.withLock({ $0.process == nil }), let process = try? PidFd(of: hello.keeper) else { return }
         // The pid is the keeper's as long as the keeper holds its end of the connection: after an end, it may not be.
+        if case .foreign(let runID) = origin, Cgroup.place(of: "\(hello.keeper)")?.contains(runID) != true { return }
         var byte: UInt8 = 0
         if recv(socket, &byte, 1, Int32(MSG_PEEK) | Int32(MSG_DONTWAIT)) == 0 { return }
         let watch = try? reactor.watch(process.descriptor) { _ in self.keeperEnded() }

@@ -3,6 +3,7 @@
 #define BATON_CSYSTEMD_SHIM_H
 
 #include <stdint.h>
+#include <systemd/sd-bus.h>
 #include <systemd/sd-daemon.h>
 #include <time.h>
 

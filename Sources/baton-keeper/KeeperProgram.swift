@@ -6,7 +6,8 @@ import BatonSystem
 import CLinux
 import Glibc
 
-/// `baton-keeper RUN_DIRECTORY`, started by batond with their connection as descriptor 3.
+/// `baton-keeper RUN_DIRECTORY`, started by batond with their connection as descriptor 3; or
+/// `baton-keeper --unit RUN_DIRECTORY`, started by systemd with the connection as its standard input.
 ///
 /// It becomes two processes: the guard, which forks the keeper, which forks the workload. Each kills the whole run when
 /// the other dies. One thread each, no runtime but Swift's own, nothing that waits for anything but `poll`.
@@ -18,10 +19,13 @@ enum KeeperProgram {
             print("baton-keeper \(BatonVersion.current)")
         case "--probe":
             print("realtime \(clinux_become_realtime() == 0 ? "yes" : "no")")
+        case "--unit" where CommandLine.arguments.count == 3:
+            dup2(STDIN_FILENO, connection)
+            run(in: CommandLine.arguments[2])
         case .some(let directory) where !directory.hasPrefix("-") && CommandLine.arguments.count == 2:
             run(in: directory)
         case _:
-            complain("usage: baton-keeper RUN_DIRECTORY | --probe | --version")
+            complain("usage: baton-keeper [--unit] RUN_DIRECTORY | --probe | --version")
         }
     }
 

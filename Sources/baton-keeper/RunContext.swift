@@ -34,7 +34,7 @@ struct RunContext {
         if signals < 0 { throw StartFailure(step: .resources, errno: -signals) }
         guard let board = SharedBoard() else { throw StartFailure(step: .resources, errno: ENOMEM) }
         spec = try Self.readSpec()
-        cgroup = spec.cgroup.map(Cgroup.init(path:))
+        cgroup = try Self.cgroup(of: spec)
         self.signals = signals
         self.board = board
         guardian = getpid()
@@ -56,6 +56,15 @@ struct RunContext {
         } catch {
             throw StartFailure(step: .spec, errno: EINVAL)
         }
+    }
+
+    /// In a unit, the workload gets a cgroup below the unit's: but not below another's, should that be where we are.
+    private static func cgroup(of spec: LaunchSpec) throws(StartFailure) -> Cgroup? {
+        guard let cgroup = spec.cgroup.map(Cgroup.init(path:)) else { return nil }
+        if spec.unit == nil { return cgroup }
+        if Cgroup.own() != cgroup.parent { throw StartFailure(step: .cgroup, errno: EXDEV) }
+        if mkdir(cgroup.path, 0o755) != 0 { throw StartFailure(step: .cgroup, errno: errno) }
+        return cgroup
     }
 
     private static func closeStandardDescriptors() {

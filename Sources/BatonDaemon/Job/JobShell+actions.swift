@@ -78,10 +78,10 @@ extension JobShell {
     private mutating func launch(_ group: inout DiscardingTaskGroup) {
         guard let run else { return }
         launches += 1
-        let (runner, launcher, definition, node) = (runner, context.launcher, definition, context.name)
+        let (runner, runs, definition, node) = (runner, context.runs, definition, context.name)
         group.addTask {
             do {
-                let link = try await launcher.launch(definition, runID: run.runID, record: run.record, node: node)
+                let link = try await runs.launch(definition, runID: run.runID, record: run.record, node: node)
                 runner.send(.launched(runID: run.runID, .success(link)))
             } catch {
                 runner.send(.launched(runID: run.runID, .failure(error)))
@@ -113,9 +113,9 @@ extension JobShell {
 
     /// Clears away what a run left behind that never ran.
     func discard(_ runID: String, _ group: inout DiscardingTaskGroup) {
-        let (launcher, job) = (context.launcher, definition.name)
+        let (runs, job) = (context.runs, definition.name)
         group.addTask {
-            await uncancelled { await launcher.discard(job: job, runID: runID) }
+            await uncancelled { await runs.discard(job: job, runID: runID) }
         }
     }
 
@@ -128,22 +128,22 @@ extension JobShell {
 
     /// Kills whatever is left of a run, and tells the loop when nothing is.
     func clear(_ run: ActiveRun, _ group: inout DiscardingTaskGroup) {
-        let (runner, launcher) = (runner, context.launcher)
+        let (runner, runs) = (runner, context.runs)
         group.addTask {
-            let end = await launcher.clear(job: runner.definition.name, runID: run.runID)
+            let end = await runs.clear(job: runner.definition.name, runID: run.runID)
             runner.send(.treeGone(runID: run.runID, end))
         }
     }
 
     private func renew(within limit: Duration, _ group: inout DiscardingTaskGroup) {
         guard let run, let deadline = machine.leaseDeadline else { return }
-        let (runner, lock, launcher, node) = (runner, lock, context.launcher, context.name)
+        let (runner, lock, runs, node) = (runner, lock, context.runs, context.name)
         let renewal = Renewal(
             lock: lock, runID: run.runID, record: run.record, isInherited: run.isInherited, deadline: deadline,
             holder: HolderRecord(node: node, runID: run.runID, since: run.since).encode())
         group.addTask {
             let (event, record) = await renewal.perform(within: limit) { record in
-                try await launcher.remember(record, job: runner.definition.name, runID: run.runID)
+                try await runs.remember(record, job: runner.definition.name, runID: run.runID)
             }
             if let record { runner.send(.tookOver(runID: run.runID, record)) }
             runner.send(.lease(event))
@@ -174,9 +174,9 @@ extension JobShell {
         logger.log(
             level: outcome.isFailure ? .warning : .info, "run ended",
             metadata: ["run": "\(run.runID)", "outcome": "\(outcome.word)", "detail": "\(outcome.detail)"])
-        let (launcher, job) = (context.launcher, definition.name)
+        let (runs, job) = (context.runs, definition.name)
         // Also while the daemon stops: what is left in the run folder would be taken for a run of an earlier daemon.
-        group.addTask { await uncancelled { await launcher.archive(job: job, runID: run.runID) } }
+        group.addTask { await uncancelled { await runs.archive(job: job, runID: run.runID) } }
     }
 
     /// The mark beside a lock that we hold may have changed: an operator stops the job from another node.

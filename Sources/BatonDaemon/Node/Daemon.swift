@@ -77,11 +77,11 @@ package struct Daemon: Sendable {
         let context = NodeContext(
             name: node.name, tags: node.tags, room: RunRoom(limit: node.maxRuns), instance: RunID.fresh(),
             store: store.locks, storeSettings: node.store,
-            launcher: try DirectLauncher(runtime: directories.runtime, logger: logger),
+            runs: try Runs(runtime: directories.runtime, launcher: node.launcher),
             fences: FenceMemory(folder: "\(directories.state)/fences", logger: logger),
             board: StatusBoard(), pulse: pulse, logger: logger)
         let board = JobBoard(
-            jobs: jobs, inherited: await context.launcher.inheritedRuns(), context: context)
+            jobs: jobs, inherited: await context.runs.inherited(), context: context)
         let reloader = Reloader(
             files: files, settings: node, board: board, store: store, notify: notify, level: level, logger: logger)
         let backend = DaemonBackend(board: board, context: context, store: store, reloader: reloader)

@@ -25,7 +25,7 @@ struct DaemonBackend: ControlBackend {
         return StatusReport(
             node: context.name, instance: context.instance, version: BatonVersion.current,
             store: .init(url: store.url, state: stateText), jobs: jobs,
-            warnings: context.launcher.warnings + store.warnings + reloader.warnings)
+            warnings: context.runs.warnings + store.warnings + reloader.warnings)
     }
 
     private var stateText: String {
@@ -62,7 +62,7 @@ struct DaemonBackend: ControlBackend {
             throw .failed("the output of \(job) goes to \(path), on the node that runs it")
         }
         if let tail = await runner?.tail() { return tail }
-        if let tail = await context.launcher.lastTail(job: job) { return tail }
+        if let tail = await context.runs.lastTail(job: job) { return tail }
         throw .failed("no run of \(job) on this node yet")
     }
 

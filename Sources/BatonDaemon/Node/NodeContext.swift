@@ -15,7 +15,7 @@ struct NodeContext: Sendable {
     let instance: String
     let store: any LockStore
     let storeSettings: StoreSettings
-    let launcher: DirectLauncher
+    let runs: Runs
     let fences: FenceMemory
     let board: StatusBoard
     let pulse: WatchdogPulse
@@ -38,6 +38,6 @@ struct NodeContext: Sendable {
     /// The arithmetic of a job's lease on this machine.
     func timing(of timeout: Duration) -> LeaseTiming {
         LeaseTiming(
-            timeout: timeout, killLatency: launcher.killLatency, requestTimeout: storeSettings.requestTimeout)
+            timeout: timeout, killLatency: runs.killLatency, requestTimeout: storeSettings.requestTimeout)
     }
 }
