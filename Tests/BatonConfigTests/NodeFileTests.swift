@@ -81,7 +81,10 @@ import Testing
                 + "warning, error, critical"
         ),
         ("[metrics]\nlisten='x'", "batond.toml:1: metrics: is not supported by this version of Baton yet"),
-        ("[node]\nlauncher='direct'", "batond.toml:2: node.launcher: is not supported by this version of Baton yet"),
+        (
+            "[node]\nlauncher='docker'",
+            "batond.toml:2: node.launcher: 'docker' is no launcher; wanted one of \"direct\", \"systemd\""
+        ),
         ("[store]\nreplicas=1", "batond.toml:2: store.replicas: is not supported by this version of Baton yet"),
         ("[stor]\nurl='x'", "batond.toml:1: stor: unknown key 'stor'; did you mean 'store'?"),
         (

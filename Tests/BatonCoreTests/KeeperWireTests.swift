@@ -20,12 +20,21 @@ import Testing
         spec.stopTimeout = .nanoseconds(1)
         spec.lostGrace = .nanoseconds(2)
         spec.output = .file("/l")
+        spec.capabilities = 5
         spec.cgroup = "/c"
+        spec.unit = "u"
         spec.journalSocket = "/j"
         return spec
     }
 
     static let specBytes =
+        "02010000006a0200000072310201000000000000010000006e02000000090000002f62696e2f74727565020000002d78"
+        + "0100000003000000413d31020000002f7701010000000200000001000000030000001700" + "0000ffffffff" + "01000000"
+        + "070a000000000000000114000000000000000105000000000000000f0000000100000000000000020000000000000001"
+        + "020000002f6c01020000002f630101000000" + "75020000002f6a"
+
+    /// What an earlier version wrote.
+    static let firstSpecBytes =
         "01010000006a0200000072310201000000000000010000006e02000000090000002f62696e2f74727565020000002d78"
         + "0100000003000000413d31020000002f7701010000000200000001000000030000001700" + "0000ffffffff010a00000000000000"
         + "0114000000000000000f000000010000000000000002000000000000000102" + "0000002f6c01020000002f63020000002f6a"
@@ -65,6 +74,10 @@ import Testing
     @Test func specIsTheseBytes() throws {
         #expect(hex(Self.spec.encode()) == Self.specBytes)
         #expect(try LaunchSpec(decoding: Self.spec.encode()) == Self.spec)
+        var first = Self.spec
+        first.capabilities = nil
+        first.unit = nil
+        #expect(try LaunchSpec(decoding: bytes(Self.firstSpecBytes)) == first)
         let plain = LaunchSpec(job: "j", runID: "r", arguments: ["true"])
         #expect(try LaunchSpec(decoding: plain.encode()) == plain)
     }
@@ -125,6 +138,16 @@ import Testing
             _ = try? KeeperOrder(decoding: bytes)
             _ = try? RunEnd(decoding: bytes)
         }
+    }
+
+    private func bytes(_ hex: String) -> Bytes {
+        var digits = Substring(hex)
+        var bytes = Bytes()
+        while let byte = UInt8(digits.prefix(2), radix: 16) {
+            bytes.append(byte)
+            digits = digits.dropFirst(2)
+        }
+        return bytes
     }
 
     private func hex(_ bytes: Bytes) -> String {
