@@ -95,6 +95,25 @@ import Testing
         #expect(run.living().isEmpty, "an end was written before everything was gone")
     }
 
+    /// Processes that are never long the same one: a look at all of them finds some that are gone when it kills them.
+    @Test(arguments: 1...4) func theGuardLooksUntilNobodyIsLeft(time: Int) async throws {
+        let script = """
+            printf 'setsid sh hop "$1" &\n' >hop
+            for i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16; do env -i PATH="$PATH" setsid sh hop $M & done
+            echo up >up; while :; do sleep 1; done
+            """
+        try await withRun(script, cgroup: false) { run in
+            let hello = try await run.hello()
+            _ = run.go(for: .seconds(30))
+            _ = try await run.wrote("up")
+            kill(hello.keeper, SIGKILL)
+            let end = try await run.status(within: .seconds(20))
+            #expect(end.reason == .keeperLost)
+            for _ in 0..<20 where run.living().isEmpty { usleep(5000) }
+            #expect(run.living().isEmpty, "an end was written before everything was gone")
+        }
+    }
+
     @Test func daemonHearsOfAKilledKeeper() async throws {
         try await withRun("exec sleep $M") { run in
             let hello = try await run.hello()

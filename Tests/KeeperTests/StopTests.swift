@@ -30,6 +30,22 @@ import Testing
         }
     }
 
+    /// As a service manager stops a unit whose main process is the guard; or the last TERM of a shutdown, for both.
+    @Test(arguments: ["guard", "keeper", "both"]) func aTermForTheKeeperIsAStop(to whom: String) async throws {
+        try await withRun(
+            "trap 'exit 5' USR1; echo up > up; while :; do sleep 0.02; done", configure: { $0.stopSignal = SIGUSR1 }
+        ) { run in
+            let hello = try await run.hello()
+            _ = run.go(for: .seconds(20))
+            _ = try await run.wrote("up")
+            if whom != "keeper" { kill(hello.guardian, SIGTERM) }
+            if whom != "guard" { kill(hello.keeper, SIGTERM) }
+            let end = try await run.end()
+            #expect(end.reason == .stopped)
+            #expect(end.exit == .code(5))
+        }
+    }
+
     @Test func stopReachesTheWholePipeline() async throws {
         try await withRun("sleep $M | sleep $M") { run in
             _ = run.go(for: .seconds(20))

@@ -89,7 +89,7 @@ import Testing
         let script = """
             ls -l /proc/self/fd > descriptors.new; mv descriptors.new descriptors
             cat /proc/self/status > status.new; mv status.new status
-            cat /proc/self/oom_score_adj > oom; umask > umask; pwd > pwd; nice > nice; ulimit -n > nofile
+            cat /proc/self/oom_score_adj > oom; umask > umask; pwd > pwd; nice > nice; ulimit -n > nofile; ulimit -Hc > core
             cat /proc/self/stat > stat.new; mv stat.new stat
             chrt -p $$ > sched
             cat /proc/self/cgroup > cgroup.new; mv cgroup.new cgroup
@@ -100,7 +100,7 @@ import Testing
             configure: {
                 $0.umask = 0o027
                 $0.nice = 5
-                $0.limits = [LaunchSpec.Limit(.nofile, soft: 333)]
+                $0.limits = [LaunchSpec.Limit(.nofile, soft: 333), LaunchSpec.Limit(.core, soft: 0, hard: 0)]
             }
         ) { run in
             _ = run.go(for: .seconds(10))
@@ -118,6 +118,7 @@ import Testing
             #expect(text("\(run.scratch)/pwd") == run.scratch + "\n")
             #expect(text("\(run.scratch)/nice") == "5\n")
             #expect(text("\(run.scratch)/nofile") == "333\n")
+            #expect(text("\(run.scratch)/core") == "0\n")
             #expect(text("\(run.scratch)/sched").contains("SCHED_OTHER"))
             // Process group and session are the main process's own.
             let fields = text("\(run.scratch)/stat").split(separator: " ")

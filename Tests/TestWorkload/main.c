@@ -4,10 +4,10 @@
 // A workload that says when it lives: lines of its own, with its fence and CLOCK_BOOTTIME, appended to one file that all
 // nodes of a test share. Whether two runs overlapped is judged from these lines and from nothing else.
 //
-//   test-workload FILE [--period MS] [--ignore-term] [--daemonise] [--exit-after MS] [--exit-code N] [--pipe]
+//   test-workload FILE [--period MS] [--ignore-term] [--daemonise] [--exit-after MS] [--exit-code N] [--busy N]
 //
 // Each line: BOOTTIME_NS EVENT JOB RUN_ID FENCE NODE PID ROLE, where EVENT is start, alive, term or end, and ROLE is main
-// or daemon (a double-forked descendant in a session of its own).
+// or daemon (a double-forked descendant in a session of its own) or busy (one of N children that never sleep).
 
 #define _GNU_SOURCE
 #include <fcntl.h>
@@ -44,7 +44,7 @@ static void say(const char *event) {
 }
 
 int main(int count, char **arguments) {
-    int period = 10, ignore_term = 0, daemonise = 0, exit_after = -1, exit_code = 0;
+    int period = 10, ignore_term = 0, daemonise = 0, exit_after = -1, exit_code = 0, busy = 0;
     if (count < 2) return 64;
     file = open(arguments[1], O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0666);
     if (file < 0) return 65;
@@ -53,6 +53,7 @@ int main(int count, char **arguments) {
         else if (!strcmp(arguments[i], "--daemonise")) daemonise = 1;
         else if (!strcmp(arguments[i], "--period") && i + 1 < count) period = atoi(arguments[++i]);
         else if (!strcmp(arguments[i], "--exit-after") && i + 1 < count) exit_after = atoi(arguments[++i]);
+        else if (!strcmp(arguments[i], "--busy") && i + 1 < count) busy = atoi(arguments[++i]);
         else if (!strcmp(arguments[i], "--exit-code") && i + 1 < count) exit_code = atoi(arguments[++i]);
         else return 64;
     }
@@ -74,6 +75,16 @@ int main(int count, char **arguments) {
         for (;;) {
             usleep((useconds_t)period * 1000);
             say("alive");
+        }
+    }
+    for (; busy > 0; busy--) {
+        if (fork() != 0) continue;
+        role = "busy";
+        signal(SIGTERM, SIG_IGN);
+        for (long long said = 0;;) {
+            if (now_ns() - said < period * 1000000LL) continue;
+            say("alive");
+            said = now_ns();
         }
     }
     for (;;) {
