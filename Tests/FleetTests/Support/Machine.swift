@@ -15,7 +15,10 @@ import Testing
 final class Machine: Sendable {
     private let name = "baton-" + UUID().uuidString.prefix(8).lowercased()
     private let folder: String
-    private let cgroup: String
+    /// Where all of it is, on the host.
+    let cgroup: String
+    /// A folder of the host's that it sees as `Machine.shared`; nil: none.
+    private let sharing: String?
     private let container = Mutex<Process?>(nil)
     private let first = Mutex<Int32>(0)
 
@@ -24,7 +27,8 @@ final class Machine: Sendable {
     var historyInside: String { "/var/lib/evidence-\(name)" }
     var history: String { root + historyInside }
 
-    fileprivate init() {
+    fileprivate init(sharing: String?) {
+        self.sharing = sharing
         folder = "/tmp/" + name
         let isPure = FileManager.default.fileExists(atPath: "/sys/fs/cgroup/cgroup.procs")
         cgroup = (isPure ? "/sys/fs/cgroup/" : "/sys/fs/cgroup/unified/") + name
@@ -41,8 +45,7 @@ final class Machine: Sendable {
 
         let units = root + "/etc/systemd/system"
         for unit in [
-            "getty.target", "console-getty.service", "systemd-logind.service", "redis-server.service",
-            "valkey-server.service",
+            "getty.target", "console-getty.service", "redis-server.service", "valkey-server.service",
         ] {
             let path = "\(units)/\(unit)"
             try? FileManager.default.removeItem(atPath: path)
@@ -74,6 +77,9 @@ final class Machine: Sendable {
             "--bind-ro=\(Binary.batond):/usr/bin/batond", "--bind-ro=\(Binary.batonctl):/usr/bin/batonctl",
             "--bind-ro=\(Binary.keeper):/usr/libexec/baton/baton-keeper",
             "--bind-ro=\(Binary.workload):/usr/bin/test-workload",
+        ]
+        if let sharing { process.arguments?.append("--bind=\(sharing):\(Self.shared)") }
+        process.arguments? += [
             "--boot", "systemd.unit=baton-test.target",
         ]
         let console = folder + "/console"
@@ -103,6 +109,17 @@ final class Machine: Sendable {
         try await run("/usr/bin/nsenter", ["-t", "\(first.withLock { $0 })", "-a"] + command)
     }
 
+    static let shared = "/run/baton-shared"
+
+    /// Its first process, as the host knows it.
+    var systemd: Int32 { first.withLock { $0 } }
+
+    /// Whether it was not shut down yet.
+    var isUp: Bool { container.withLock { $0?.isRunning ?? false } }
+
+    /// Stops every process of it at once, and lets them go on: a machine that is suspended.
+    func freeze(_ frozen: Bool) throws { try write(frozen ? "1" : "0", to: cgroup + "/cgroup.freeze") }
+
     /// A property of the unit.
     func property(_ name: String) async throws -> String {
         try await enter("systemctl", "show", "--value", "-p", name, "batond").output
@@ -114,6 +131,7 @@ final class Machine: Sendable {
     }
 
     fileprivate func remove() async {
+        try? freeze(false)
         let pid = first.withLock { $0 }
         if pid > 0 { kill(pid, SIGKILL) }
         if let process = container.withLock({ $0 }) {
@@ -131,7 +149,7 @@ final class Machine: Sendable {
     }
 
     /// The folder with `systemd/` in it.
-    private static let checkout = (0..<4).reduce(URL(fileURLWithPath: #filePath)) { url, _ in
+    static let checkout = (0..<4).reduce(URL(fileURLWithPath: #filePath)) { url, _ in
         url.deletingLastPathComponent()
     }.path
 
@@ -148,9 +166,10 @@ final class Machine: Sendable {
 
 /// Runs `body` with a machine that is gone when this returns, whatever happens.
 func withMachine(
-    nodeFile: String, jobs: (Machine) -> [String: String], _ body: (Machine) async throws -> Void
+    nodeFile: String, sharing: String? = nil, jobs: (Machine) -> [String: String],
+    _ body: (Machine) async throws -> Void
 ) async throws {
-    let machine = Machine()
+    let machine = Machine(sharing: sharing)
     do {
         try await machine.boot(nodeFile: nodeFile, jobs: jobs(machine))
         try await body(machine)
