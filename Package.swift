@@ -125,7 +125,8 @@ let package = Package(
             name: "notify-probe",
             dependencies: ["BatonDaemon", .product(name: "Logging", package: "swift-log")], path: "Tests/NotifyProbe"),
         .testTarget(name: "KeeperTests", dependencies: ["BatonCore", "BatonSystem", "BatonUsers"]),
-        .testTarget(name: "FleetTests", dependencies: ["BatonCore", "BatonSystem", "BatonTestSupport"]),
+        .testTarget(
+            name: "FleetTests", dependencies: ["BatonConfig", "BatonCore", "BatonSystem", "BatonTestSupport"]),
         .executableTarget(name: "test-workload", path: "Tests/TestWorkload"),
         // Baton's side of the benchmarks of the lock.
         .executableTarget(

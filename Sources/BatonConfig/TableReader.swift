@@ -126,6 +126,7 @@ struct TableReader {
 
     /// Records the keys that nobody asked for.
     func finish(planned: [String]) {
+        log.know(asked, in: node.path)
         for (key, node) in left.sorted(by: { $0.key < $1.key }) {
             if planned.contains(key) {
                 log.add(node.problem("is not supported by this version of Baton yet"))
@@ -163,12 +164,16 @@ struct TableReader {
 /// Gathers the problems of one file: all of them, not just the first.
 final class ProblemLog {
     private(set) var problems: [ConfigProblem] = []
+    /// The keys that a file may have, by the table they stand in, as far as its tables were read.
+    private(set) var known: [[String]: Set<String>] = [:]
 
     var hasErrors: Bool { problems.contains { $0.severity == .error } }
     var errors: [ConfigProblem] { problems.filter { $0.severity == .error } }
     var warnings: [ConfigProblem] { problems.filter { $0.severity == .warning } }
 
     func add(_ problem: ConfigProblem) { problems.append(problem) }
+
+    func know(_ keys: Set<String>, in table: [String]) { known[table, default: []].formUnion(keys) }
 
     /// In the order of the text, as a compiler lists them.
     func sort() {

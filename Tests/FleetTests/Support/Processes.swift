@@ -56,6 +56,11 @@ enum Processes {
     }
 }
 
+/// The sources that the tests were built from.
+enum Checkout {
+    static let path = (0..<4).reduce(URL(fileURLWithPath: #filePath)) { url, _ in url.deletingLastPathComponent() }.path
+}
+
 /// The programs under test, beside the tests.
 enum Binary {
     static let folder: String = {
