@@ -38,7 +38,7 @@ import Testing
 
     /// batond is kept from most of the machine, its runs from nothing.
     @Test func batondWorksInItsSandbox() async throws {
-        let sandbox = try String(contentsOfFile: Machine.checkout + "/systemd/batond-sandbox.conf", encoding: .utf8)
+        let sandbox = try String(contentsOfFile: Checkout.path + "/systemd/batond-sandbox.conf", encoding: .utf8)
         var exposures: [String: String] = [:]
         try await withLauncherMachine(
             .systemd,

@@ -42,7 +42,7 @@ import Testing
             #expect(stopped.code == 0, "\(stopped.errors)")
             #expect(try await machine.property("ActiveState") == "inactive")
             #expect(try await machine.property("Result") == "success")
-            #expect(try history(machine).lines.contains { $0.run == run.id && $0.event == "term" })
+            #expect(try machine.evidence().lines.contains { $0.run == run.id && $0.event == "term" })
             #expect(Processes.mentioning(machine.historyInside).isEmpty)
             #expect(Processes.mentioning("/run/baton/runs/job/\(run.id)").isEmpty)
             let runs = try await machine.enter("ls", "/run/baton/runs/job")
@@ -55,21 +55,15 @@ import Testing
             #expect(next.first - again < .seconds(5))
             #expect(next.fence > run.fence)
             #expect(try await machine.enter("systemctl", "stop", "batond").code == 0)
-            #expect(try history(machine).violations().isEmpty)
-            #expect(try history(machine).runs().count == 2)
+            #expect(try machine.evidence().violations().isEmpty)
+            #expect(try machine.evidence().runs().count == 2)
         }
-    }
-
-    private func history(_ machine: Machine) throws -> History {
-        var history = History(path: machine.history)
-        try history.update()
-        return history
     }
 
     private func waitForRun(_ machine: Machine, after: Instant = Instant(nanoseconds: 0)) async throws -> History.Run {
         var found: History.Run?
         try await eventually(within: .seconds(40), "a run") {
-            found = try history(machine).runs().last { $0.first > after && $0.pids.count == 2 }
+            found = try machine.evidence().runs().last { $0.first > after && $0.pids.count == 2 }
             return found != nil
         }
         return try #require(found)
@@ -95,7 +89,7 @@ import Testing
             let job = try JSONDecoder().decode(StatusReport.self, from: Data(output.utf8)).jobs.first
             return job?.run?.runID == run.id && job?.holder?.fence == run.fence
         }
-        let now = try #require(try history(machine).runs().last)
+        let now = try #require(try machine.evidence().runs().last)
         #expect(now.id == run.id)
         #expect(now.pids == run.pids)
         #expect(now.fence == run.fence)

@@ -10,32 +10,61 @@ import Testing
 @testable import BatonTestSupport
 
 /// A machine with a real systemd as its process 1: a container whose root is this system's, what it writes kept apart.
-///
-/// The programs under test are installed in it, with the unit as it ships.
 final class Machine: Sendable {
     private let name = "baton-" + UUID().uuidString.prefix(8).lowercased()
+    private let equipment: Equipment
     private let folder: String
     /// Where all of it is, on the host.
     let cgroup: String
-    /// A folder of the host's that it sees as `Machine.shared`; nil: none.
-    private let sharing: String?
     private let container = Mutex<Process?>(nil)
     private let first = Mutex<Int32>(0)
+    private let lines: Mutex<History>
 
     private var root: String { folder + "/root" }
     /// Where its workloads write, as they see it: a name that no other process of this system mentions.
-    var historyInside: String { "/var/lib/evidence-\(name)" }
-    var history: String { root + historyInside }
+    let historyInside: String
+    let history: String
 
-    fileprivate init(sharing: String?) {
-        self.sharing = sharing
+    /// What a machine has when it boots.
+    struct Equipment: Sendable {
+        /// Else it is a random name.
+        var hostname: String?
+        /// The programs under test, and the unit as it ships. Without them there is nothing of Baton, as before its
+        /// package is installed.
+        var hasBaton = true
+        /// The network namespace that it is in; nil: it has no network.
+        var network: String?
+        /// A folder of this system that it sees as `Machine.shared`.
+        var sharing: String?
+        /// Folders of this system that it can read, by their path inside.
+        var folders: [String: String] = [:]
+        /// Where the workloads of several machines write.
+        var evidence: Evidence?
+    }
+
+    /// A folder for lines of workloads, at the same place in every machine.
+    struct Evidence: Sendable {
+        let name = "evidence-" + UUID().uuidString.prefix(8).lowercased()
+        let folder: String
+
+        init() throws {
+            folder = "/tmp/" + name
+            try Files.makeFolder(folder, mode: 0o777)
+        }
+    }
+
+    fileprivate init(_ equipment: Equipment) {
+        self.equipment = equipment
         folder = "/tmp/" + name
+        historyInside = equipment.evidence.map { "/var/lib/\($0.name)/history" } ?? "/var/lib/evidence-\(name)"
+        history = equipment.evidence.map { $0.folder + "/history" } ?? "\(folder)/root\(historyInside)"
+        lines = Mutex(History(path: history))
         let isPure = FileManager.default.fileExists(atPath: "/sys/fs/cgroup/cgroup.procs")
         cgroup = (isPure ? "/sys/fs/cgroup/" : "/sys/fs/cgroup/unified/") + name
     }
 
     /// Boots, and returns when systemd has started everything.
-    fileprivate func boot(nodeFile: String, jobs: [String: String]) async throws {
+    fileprivate func boot(nodeFile: String?, jobs: [String: String]) async throws {
         try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: false)
         try await must("/bin/mount", "-t", "tmpfs", "-o", "mode=755", "tmpfs", folder)
         for part in ["upper", "work", "root"] { try Files.makeFolder("\(folder)/\(part)", mode: 0o755) }
@@ -53,35 +82,32 @@ final class Machine: Sendable {
         }
         // Not the host's own target: its services have no business here.
         let target = "[Unit]\nRequires=basic.target dbus.service\nAfter=basic.target dbus.service\nAllowIsolate=yes\n"
-        try write(target, to: units + "/baton-test.target")
-        try write("", to: root + "/etc/machine-id")
-        try write(name, to: root + "/etc/hostname")
-        try write(
-            String(contentsOfFile: Self.checkout + "/systemd/batond.service", encoding: .utf8),
-            to: units + "/batond.service")
-        try? FileManager.default.removeItem(atPath: root + "/etc/baton")
-        try FileManager.default.createDirectory(
-            atPath: root + "/etc/baton/jobs.d", withIntermediateDirectories: true,
-            attributes: [.posixPermissions: 0o755])
-        try write(nodeFile, to: root + "/etc/baton/batond.toml")
-        for (job, text) in jobs { try write(text, to: root + "/etc/baton/jobs.d/\(job).toml") }
+        try write(target, to: "/etc/systemd/system/baton-test.target")
+        try write("", to: "/etc/machine-id")
+        try write(equipment.hostname ?? name, to: "/etc/hostname")
+        // Images for containers forbid packages to start anything.
+        for path in ["/etc/baton", "/usr/sbin/policy-rc.d"] { try? FileManager.default.removeItem(atPath: root + path) }
+        if equipment.hasBaton {
+            let unit = try String(contentsOfFile: Checkout.path + "/systemd/batond.service", encoding: .utf8)
+            try write(unit, to: "/etc/systemd/system/batond.service")
+        }
+        if let nodeFile { try write(nodeFile, to: "/etc/baton/batond.toml") }
+        for (job, text) in jobs { try write(text, to: "/etc/baton/jobs.d/\(job).toml") }
+        try await start()
+    }
 
+    private func start() async throws {
         // A cgroup of its own, or it would share ours.
         try Files.makeFolder(cgroup, mode: 0o755)
         let process = Process()
         process.executableURL = URL(fileURLWithPath: "/bin/sh")
-        process.arguments = [
-            "-c", "echo $$ >\"$1\"/cgroup.procs && shift && exec \"$@\"", "sh", cgroup,
-            "/usr/bin/env", "SYSTEMD_NSPAWN_UNIFIED_HIERARCHY=1", "/usr/bin/systemd-nspawn", "--directory=\(root)",
-            "--register=no", "--keep-unit", "--private-network", "--machine=\(name)", "--console=read-only",
-            "--bind-ro=\(Binary.batond):/usr/bin/batond", "--bind-ro=\(Binary.batonctl):/usr/bin/batonctl",
-            "--bind-ro=\(Binary.keeper):/usr/libexec/baton/baton-keeper",
-            "--bind-ro=\(Binary.workload):/usr/bin/test-workload",
-        ]
-        if let sharing { process.arguments?.append("--bind=\(sharing):\(Self.shared)") }
-        process.arguments? += [
-            "--boot", "systemd.unit=baton-test.target",
-        ]
+        process.arguments =
+            [
+                "-c", "echo $$ >\"$1\"/cgroup.procs && shift && exec \"$@\"", "sh", cgroup,
+                "/usr/bin/env", "SYSTEMD_NSPAWN_UNIFIED_HIERARCHY=1", "/usr/bin/systemd-nspawn", "--directory=\(root)",
+                "--register=no", "--keep-unit", "--machine=\(name)", "--console=read-only",
+                equipment.network.map { "--network-namespace-path=/run/netns/\($0)" } ?? "--private-network",
+            ] + binds + ["--boot", "systemd.unit=baton-test.target"]
         let console = folder + "/console"
         try Data().write(to: URL(fileURLWithPath: console))
         let output = try #require(FileHandle(forWritingAtPath: console))
@@ -89,7 +115,24 @@ final class Machine: Sendable {
         process.standardInput = FileHandle.nullDevice
         try process.run()
         container.withLock { $0 = process }
+        try await waitUntilUp()
+    }
 
+    private var binds: [String] {
+        var binds = ["--bind-ro=\(Binary.workload):/usr/bin/test-workload"]
+        if equipment.hasBaton {
+            binds += [
+                "--bind-ro=\(Binary.batond):/usr/bin/batond", "--bind-ro=\(Binary.batonctl):/usr/bin/batonctl",
+                "--bind-ro=\(Binary.keeper):/usr/libexec/baton/baton-keeper",
+            ]
+        }
+        binds += equipment.folders.map { "--bind-ro=\($0.value):\($0.key)" }
+        if let sharing = equipment.sharing { binds.append("--bind=\(sharing):\(Self.shared)") }
+        return binds + (equipment.evidence.map { ["--bind=\($0.folder):/var/lib/\($0.name)"] } ?? [])
+    }
+
+    private func waitUntilUp() async throws {
+        let process = try #require(container.withLock { $0 })
         let deadline = BootClock.now() + .seconds(60)
         var state = "no systemd"
         while BootClock.now() < deadline, process.isRunning {
@@ -100,8 +143,27 @@ final class Machine: Sendable {
             }
             try await Task.sleep(for: .milliseconds(100))
         }
-        let text = (try? String(contentsOfFile: console, encoding: .utf8)) ?? ""
+        let text = (try? String(contentsOfFile: folder + "/console", encoding: .utf8)) ?? ""
         throw TestFailure("the machine did not boot: \(state)\n\(text.suffix(4000))")
+    }
+
+    /// Shut down in an orderly way, and started again; returns when it is up. (nspawn's own reboot wants a tmpfs at the
+    /// host's /run.)
+    func reboot() async throws {
+        _ = try await enter("systemctl", "poweroff")
+        try await waitUntilOff()
+        try await start()
+    }
+
+    /// A power failure.
+    func losePower() async throws {
+        kill(first.withLock { $0 }, SIGKILL)
+        try await waitUntilOff()
+    }
+
+    private func waitUntilOff() async throws {
+        let process = try #require(container.withLock { $0 })
+        try await eventually(within: .seconds(60), "it is off") { !process.isRunning }
     }
 
     /// Runs a command inside.
@@ -109,6 +171,7 @@ final class Machine: Sendable {
         try await run("/usr/bin/nsenter", ["-t", "\(first.withLock { $0 })", "-a"] + command)
     }
 
+    /// Where it sees the folder that it shares.
     static let shared = "/run/baton-shared"
 
     /// Its first process, as the host knows it.
@@ -118,7 +181,17 @@ final class Machine: Sendable {
     var isUp: Bool { container.withLock { $0?.isRunning ?? false } }
 
     /// Stops every process of it at once, and lets them go on: a machine that is suspended.
-    func freeze(_ frozen: Bool) throws { try write(frozen ? "1" : "0", to: cgroup + "/cgroup.freeze") }
+    func freeze(_ frozen: Bool) throws { 
+        try (frozen ? "1" : "0").write(toFile: cgroup + "/cgroup.freeze", atomically: false, encoding: .utf8)
+    }
+
+    /// What its workloads wrote, and those of the machines that it shares the evidence with.
+    func evidence() throws -> History {
+        try lines.withLock {
+            try $0.update()
+            return $0
+        }
+    }
 
     /// A property of the unit.
     func property(_ name: String) async throws -> String {
@@ -138,7 +211,7 @@ final class Machine: Sendable {
             for _ in 0..<500 where process.isRunning { try? await Task.sleep(for: .milliseconds(10)) }
             if process.isRunning { process.terminate() }
         }
-        try? write("1", to: cgroup + "/cgroup.kill")
+        try? "1".write(toFile: cgroup + "/cgroup.kill", atomically: false, encoding: .utf8)
         _ = try? await run("/bin/umount", ["--lazy", root])
         _ = try? await run("/bin/umount", ["--lazy", folder])
         _ = try? FileManager.default.removeItem(atPath: folder)
@@ -148,15 +221,17 @@ final class Machine: Sendable {
         }
     }
 
-    /// The folder with `systemd/` in it.
-    static let checkout = (0..<4).reduce(URL(fileURLWithPath: #filePath)) { url, _ in
-        url.deletingLastPathComponent()
-    }.path
-
-    private func write(_ text: String, to path: String) throws {
+    /// A file of its own, for all to read.
+    func write(_ text: String, to path: String) throws {
+        let path = root + path
+        try FileManager.default.createDirectory(
+            atPath: (path as NSString).deletingLastPathComponent, withIntermediateDirectories: true,
+            attributes: [.posixPermissions: 0o755])
         try text.write(toFile: path, atomically: false, encoding: .utf8)
-        if !path.hasPrefix("/sys/") { chmod(path, 0o644) }
+        chmod(path, 0o644)
     }
+
+    func read(_ path: String) throws -> String { try String(contentsOfFile: root + path, encoding: .utf8) }
 
     private func must(_ program: String, _ arguments: String...) async throws {
         let (code, _, errors) = try await run(program, arguments)
@@ -169,14 +244,32 @@ func withMachine(
     nodeFile: String, sharing: String? = nil, jobs: (Machine) -> [String: String],
     _ body: (Machine) async throws -> Void
 ) async throws {
-    let machine = Machine(sharing: sharing)
+    try await withMachines([.init(sharing: sharing)], nodeFile: nodeFile, jobs: jobs) { try await body($0[0]) }
+}
+
+/// Runs `body` with machines that are gone when this returns, whatever happens.
+func withMachines(
+    _ equipment: [Machine.Equipment], nodeFile: String? = nil, jobs: (Machine) -> [String: String] = { _ in [:] },
+    _ body: ([Machine]) async throws -> Void
+) async throws {
+    let machines = equipment.map { Machine($0) }
     do {
-        try await machine.boot(nodeFile: nodeFile, jobs: jobs(machine))
-        try await body(machine)
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            for machine in machines {
+                let jobs = jobs(machine)
+                group.addTask { try await machine.boot(nodeFile: nodeFile, jobs: jobs) }
+            }
+            try await group.waitForAll()
+        }
+        try await body(machines)
     } catch {
-        print((try? await machine.journal()) ?? "")
-        await machine.remove()
+        for machine in machines { print((try? await machine.journal()) ?? "") }
+        await remove(machines)
         throw error
     }
-    await machine.remove()
+    await remove(machines)
+}
+
+private func remove(_ machines: [Machine]) async {
+    for machine in machines { await machine.remove() }
 }
