@@ -76,14 +76,14 @@ let package = Package(
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
-                .product(name: "UnixSignals", package: "swift-service-lifecycle"),
             ]),
 
         // The programs: arguments and wiring.
         .executableTarget(
             name: "batond",
             dependencies: [
-                "BatonConfig", "BatonDaemon", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                "BatonConfig", "BatonDaemon", "BatonSystem",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ]),
         .executableTarget(
             name: "batonctl",

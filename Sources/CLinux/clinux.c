@@ -303,6 +303,73 @@ int clinux_identify(int fd, const char *path, struct clinux_file *file) {
     return 0;
 }
 
+static sigset_t kept_signals(void) {
+    sigset_t kept;
+    sigemptyset(&kept);
+    sigaddset(&kept, SIGTERM);
+    sigaddset(&kept, SIGINT);
+    sigaddset(&kept, SIGHUP);
+    return kept;
+}
+
+void clinux_keep_signals(void) {
+    sigset_t kept = kept_signals();
+    sigprocmask(SIG_BLOCK, &kept, NULL);
+}
+
+int clinux_kept_signals(void) {
+    sigset_t kept = kept_signals();
+    return (int)checked(signalfd(-1, &kept, SFD_CLOEXEC | SFD_NONBLOCK));
+}
+
+int clinux_take_signal(int fd) {
+    struct signalfd_siginfo info;
+    return read(fd, &info, sizeof info) == sizeof info ? (int)info.ssi_signo : 0;
+}
+
+int clinux_begin_program(const char *path, char *const *arguments, int signal) {
+    sigset_t kept = kept_signals();
+    sigprocmask(SIG_SETMASK, &kept, NULL);
+    if (signal) kill(getpid(), signal);
+    execv(path, arguments);
+    return -errno;
+}
+
+pid_t clinux_spawn_program(const char *path, char *const *arguments, int *output) {
+    extern char **environ;
+    int pair[2];
+    if (pipe2(pair, O_CLOEXEC) < 0) return -errno;
+    posix_spawn_file_actions_t actions;
+    posix_spawnattr_t attributes;
+    sigset_t all, none;
+    sigfillset(&all);
+    sigemptyset(&none);
+    pid_t pid = -1;
+    int error = posix_spawn_file_actions_init(&actions);
+    if (!error) {
+        error = posix_spawnattr_init(&attributes);
+        if (!error) {
+            if (!(error = posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK))
+                && !(error = posix_spawnattr_setsigdefault(&attributes, &all))
+                && !(error = posix_spawnattr_setsigmask(&attributes, &none))
+                && !(error = posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0))
+                && !(error = posix_spawn_file_actions_adddup2(&actions, pair[1], 1))
+                && !(error = posix_spawn_file_actions_adddup2(&actions, pair[1], 2))) {
+                error = posix_spawn(&pid, path, &actions, &attributes, arguments, environ);
+            }
+            posix_spawnattr_destroy(&attributes);
+        }
+        posix_spawn_file_actions_destroy(&actions);
+    }
+    close(pair[1]);
+    if (error) {
+        close(pair[0]);
+        return -error;
+    }
+    *output = pair[0];
+    return pid;
+}
+
 double clinux_clock_deviation(void) {
     struct timex now;
     memset(&now, 0, sizeof now);

@@ -5,6 +5,7 @@ import ArgumentParser
 import BatonConfig
 import BatonCore
 import BatonDaemon
+import BatonSystem
 import Glibc
 import Logging
 
@@ -39,6 +40,11 @@ struct Batond: AsyncParsableCommand {
     @Flag(help: "Check every file and exit: 0 when all is well, 78 otherwise.")
     var check = false
 
+    static func main() async {
+        KeptSignals.keep()
+        await main(nil)
+    }
+
     func validate() throws {
         for problem in NodeOverrides(name: node, logLevel: logLevel).problems { throw ValidationError(problem) }
     }
@@ -48,6 +54,7 @@ struct Batond: AsyncParsableCommand {
     }
 
     private func start() async throws -> Int32 {
+        let image = try ProgramImage(arguments: Array(CommandLine.arguments.dropFirst()))
         let files = NodeFiles(
             path: config, overrides: NodeOverrides(name: node, logLevel: logLevel, stateDirectory: stateDir))
         let loaded = files.load()
@@ -68,9 +75,16 @@ struct Batond: AsyncParsableCommand {
         do {
             let directories = Daemon.Directories(runtime: runtimeDir, state: stateDir)
             let daemon = try Daemon(
-                files: files, loaded: loaded, directories: directories, logger: logger, level: level)
-            try await daemon.run()
-            return Exit.success
+                files: files, loaded: loaded, directories: directories, logger: logger, level: level,
+                image: image)
+            switch try await daemon.run() {
+            case .stopped: return Exit.success
+            case .replaced(let isToStop):
+                let error = image.begin(isToStop: isToStop)
+                // systemd starts the program again: the runs are found as after a crash.
+                logger.critical("the program that was to follow can't be begun", metadata: ["reason": "\(error)"])
+                return Exit.failure
+            }
         } catch let error as StartError {
             say("\(error)")
             return Exit.configuration

@@ -53,6 +53,12 @@ final class FakeBackend: ControlBackend {
         return Self.changes
     }
 
+    func prepareReplacement() async throws(ControlError) {
+        if refusal != nil { throw .failed("nothing was done: the new one would not start") }
+    }
+
+    func replace() { acts.withLock { $0.append("reexec") } }
+
     static var changes: ReloadReport {
         var report = ReloadReport()
         report.added = ["backup"]

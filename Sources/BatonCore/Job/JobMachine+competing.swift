@@ -15,7 +15,7 @@ extension JobMachine {
             let lease = LeaseMachine(timing: timing, deadline: now + timing.timeout, now: now + timing.timeout)
             let holding = Holding(runID: runID, fence: fence, failures: 0, lease: lease, startedAt: nil)
             return ended(holding, outcome, jitter: jitter, at: now)
-        case .drain, .abort, .replaced, .superseded: return retire()
+        case .drain, .abort, .replaced, .superseded, .relieved: return retire()
         case .elected(let runID, let fence, let failures, let sentAt):
             return giveBack(runID, fence, failures, sentAt: sentAt, at: now)
         case .waiting, .electionFailed, .lease, .keeperReady, .launchFailed, .workloadStarted, .runEnded, .markSeen,
@@ -44,7 +44,7 @@ extension JobMachine {
         case .full(let limit):
             state = .leaving(limit: limit)
             return [.withdraw]
-        case .drain, .abort, .replaced, .superseded: return [.withdraw] + retire()
+        case .drain, .abort, .replaced, .superseded, .relieved: return [.withdraw] + retire()
         case .begin, .tookOver, .foundEnded, .lease, .keeperReady, .launchFailed, .workloadStarted, .runEnded,
             .markSeen, .released, .releaseFailed, .runRequested, .withdrawn, .room, .woke:
             return []
@@ -55,7 +55,7 @@ extension JobMachine {
         switch event {
         case .woke: return now >= until ? compete() : []
         case .runRequested: return compete()
-        case .drain, .abort, .replaced, .superseded: return retire()
+        case .drain, .abort, .replaced, .superseded, .relieved: return retire()
         case .elected(let runID, let fence, let failures, let sentAt):
             return giveBack(runID, fence, failures, sentAt: sentAt, at: now)
         case .begin, .tookOver, .foundEnded, .waiting, .electionFailed, .lease, .keeperReady, .launchFailed,

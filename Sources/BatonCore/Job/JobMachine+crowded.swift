@@ -14,7 +14,7 @@ extension JobMachine {
             return []
         case .elected(let runID, let fence, let failures, let sentAt):
             return giveBack(runID, fence, failures, sentAt: sentAt, at: now)
-        case .drain, .abort, .replaced, .superseded: return retire()
+        case .drain, .abort, .replaced, .superseded, .relieved: return retire()
         case .begin, .tookOver, .foundEnded, .waiting, .lease, .keeperReady, .launchFailed, .workloadStarted, .runEnded,
             .markSeen, .released, .releaseFailed, .runRequested, .full, .room, .woke:
             return []
@@ -24,7 +24,7 @@ extension JobMachine {
     mutating func whenCrowded(_ event: Event, at now: Instant) -> [Action] {
         switch event {
         case .room: return compete()
-        case .drain, .abort, .replaced, .superseded: return retire()
+        case .drain, .abort, .replaced, .superseded, .relieved: return retire()
         case .elected(let runID, let fence, let failures, let sentAt):
             return giveBack(runID, fence, failures, sentAt: sentAt, at: now)
         case .begin, .tookOver, .foundEnded, .waiting, .electionFailed, .lease, .keeperReady, .launchFailed,

@@ -19,7 +19,7 @@ extension JobMachine {
             return [.abandonKeeper] + ended(holding, .startFailed(why), jitter: jitter, at: now)
         case .runEnded(let outcome, let jitter):
             return ended(holding, outcome, jitter: jitter, at: now)
-        case .drain, .abort, .replaced:
+        case .drain, .abort, .replaced, .relieved:
             return [.abandonKeeper] + release(holding, mark: nil, at: now)
         case .markSeen(let mark):
             guard mark?.stops == true else { return [] }
@@ -59,6 +59,7 @@ extension JobMachine {
             guard mark?.stops == true else { return [] }
             return stop(holding, pid: pid, at: now)
         case .drain, .replaced: return stop(holding, pid: pid, at: now)
+        case .relieved: return retire()
         case .abort: return [.killWorkload] + stop(holding, pid: pid, at: now)
         case .runEnded(let outcome, let jitter): return ended(holding, outcome, jitter: jitter, at: now)
         case .woke, .lease:
@@ -80,6 +81,8 @@ extension JobMachine {
     ) -> [Action] {
         switch event {
         case .abort: return [.killWorkload]
+        // What stopped it stands in the store, or in the files: the next daemon finds it there.
+        case .relieved: return retire()
         case .runEnded(let outcome, let jitter):
             // It was being stopped: a keeper that was killed with it, and could not say so, changes nothing about that.
             return ended(holding, outcome == .keeperLost ? .stopped : outcome, jitter: jitter, at: now)
@@ -105,6 +108,7 @@ extension JobMachine {
             let told: RunOutcome = if case .startFailed = outcome { outcome } else { .leaseLost }
             return ended(holding, told, jitter: jitter, at: now)
         case .abort, .woke: return [.killWorkload]
+        case .relieved: return retire()
         case .lease(let inner):
             var holding = holding
             _ = holding.lease.handle(inner, at: now)  // over is over; only that the answer came is of use

@@ -46,6 +46,8 @@ package struct JobMachine: Equatable, Sendable {
         case withdrawn
         /// This node has room for a run.
         case room
+        /// Another daemon takes this one's place in a moment: be done, and leave a run to it as it is.
+        case relieved
         /// Stop properly, release, and be done.
         case drain
         /// As `drain`, but without patience.
@@ -157,6 +159,7 @@ package struct JobMachine: Equatable, Sendable {
             if want == .run { want = .finish }
         }
         if event == .replaced, want != .drain { want = .replace }
+        if event == .relieved, want == .run { want = .finish }
         switch state {
         case .idle: return whenIdle(event, at: now)
         case .competing: return whenCompeting(event, at: now)

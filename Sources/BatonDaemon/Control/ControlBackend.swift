@@ -17,6 +17,10 @@ package protocol ControlBackend: Sendable {
     func reload() async throws(ControlError) -> ReloadReport
     /// What `reload()` would do.
     func difference() async throws(ControlError) -> ReloadReport
+    /// Makes sure that the program on the disk can take this one's place, with the files as they are now.
+    func prepareReplacement() async throws(ControlError)
+    /// Has it do so.
+    func replace()
 }
 
 /// Why a request on the control socket was not carried out.
@@ -38,7 +42,7 @@ package enum ControlError: Error, Equatable, Sendable, CustomStringConvertible {
         case .unknownJob(let job): "no job \"\(job)\" on this node"
         case .failed(let reason), .storeUnreachable(let reason): reason
         case .badFiles(let refusal): refusal.error
-        case .draining: "this batond is stopping: it takes no other configuration over"
+        case .draining: "this batond is stopping"
         }
     }
 }

@@ -51,6 +51,7 @@ struct ControlRoutes {
             try await act("run", request, context) { job throws(ControlError) in try await backend.run(job: job) }
         }
         addReload(to: router)
+        addReexec(to: router)
         return router
     }
 

@@ -4,10 +4,10 @@
 package import BatonConfig
 import BatonCore
 import BatonLock
-import BatonSystem
+package import BatonSystem
+import Glibc
 package import Logging
 import ServiceLifecycle
-import UnixSignals
 
 /// A node: everything `batond` does between reading its configuration and its exit.
 ///
@@ -21,6 +21,7 @@ package struct Daemon: Sendable {
     private let directories: Directories
     private let logger: Logger
     private let instanceLock: InstanceLock
+    private let succession: Succession
 
     /// The folders of a node.
     package struct Directories: Sendable {
@@ -41,9 +42,11 @@ package struct Daemon: Sendable {
     ///   - files: what a reload reads again.
     ///   - loaded: what was read of them, without an error in the node's own file.
     ///   - level: what the loggers go by.
+    ///   - image: this program, to be begun anew by a re-exec.
     /// - Throws: ``StartError`` when another live daemon has it, or a folder can't be used.
     package init(
-        files: NodeFiles, loaded: LoadedFiles, directories: Directories, logger: Logger, level: LogLevel
+        files: NodeFiles, loaded: LoadedFiles, directories: Directories, logger: Logger, level: LogLevel,
+        image: ProgramImage
     ) throws(StartError) {
         self.files = files
         node = loaded.node.settings
@@ -51,6 +54,7 @@ package struct Daemon: Sendable {
         self.level = level
         self.directories = directories
         self.logger = logger
+        succession = Succession(image)
         try StartError.wrapping("the runtime directory") { try Files.makeFolder(directories.runtime, mode: 0o755) }
         try StartError.wrapping("the runtime directory") {
             try Files.makeFolder("\(directories.runtime)/runs", mode: 0o711)
@@ -64,12 +68,13 @@ package struct Daemon: Sendable {
         }
     }
 
-    /// Runs until SIGTERM or SIGINT, then stops every workload, releases every lock, and returns.
+    /// Runs until SIGTERM or SIGINT, then stops every workload, releases every lock, and returns; or until another
+    /// program is to take this one's place, which is told, and leaves every workload as it is.
     ///
     /// - Throws: ``StartError`` when something that a node can't be without fails: the keeper, the store's file, the
     ///   control socket. An unreachable store is not an error: the node waits for it.
-    package func run() async throws {
-        let signals = await UnixSignalsSequence(trapping: .sigterm, .sigint, .sighup)
+    package func run() async throws -> Ending {
+        let signals = try KeptSignals()
         let notify = Notify()
         warnOfTheWatchdog()
         let pulse = WatchdogPulse(notify: notify, interval: Notify.watchdogInterval(), logger: logger)
@@ -84,7 +89,7 @@ package struct Daemon: Sendable {
             jobs: jobs, inherited: await context.runs.inherited(), context: context)
         let reloader = Reloader(
             files: files, settings: node, board: board, store: store, notify: notify, level: level, logger: logger)
-        let backend = DaemonBackend(board: board, context: context, store: store, reloader: reloader)
+        let backend = DaemonBackend(board: board, context: context, store: store, reloader: reloader, succession: succession)
         let control = try ControlServer(
             path: "\(directories.runtime)/control.sock", backend: backend,
             access: ControlAccess(operators: node.operators, logger: logger), logger: logger
@@ -103,8 +108,17 @@ package struct Daemon: Sendable {
                 await withTaskGroup(of: Void.self) { group in
                     group.addTask { await self.obey(signals, board, reloader, notify) }
                     await board.run()
-                    group.cancelAll()
+                    // What comes from now on waits for the program that follows, if one does.
+                    signals.stop()
                 }
+                throw Finished()
+            }
+            services.addTask {
+                guard await succession.isDue() else { return }
+                if reloader.isUp { notify.reloading() }
+                board.relieve()
+                // A lock that can't be given back now is found, or runs out, as after a crash.
+                try await Task.sleep(for: .seconds(3))
                 throw Finished()
             }
             do {
@@ -114,7 +128,18 @@ package struct Daemon: Sendable {
             }
         }
         await notify.flush()
-        logger.notice("stopped")
+        let isReplaced = succession.isAgreed
+        logger.notice(isReplaced ? "making place for the program that is to follow" : "stopped")
+        return isReplaced ? .replaced(isToStop: succession.isToStop) : .stopped
+    }
+
+    /// Why ``run()`` returned.
+    package enum Ending: Sendable {
+        /// The node is to be down.
+        case stopped
+        /// The node is to go on, with the program that is on the disk now; which is to stop it, if that was asked for
+        /// meanwhile.
+        case replaced(isToStop: Bool)
     }
 
     private var shortestLease: Duration {
@@ -139,20 +164,22 @@ package struct Daemon: Sendable {
     /// Every job has ended; the services may go.
     private struct Finished: Error {}
 
-    private func obey(_ signals: UnixSignalsSequence, _ board: JobBoard, _ reloader: Reloader, _ notify: Notify) async {
+    private func obey(_ signals: KeptSignals, _ board: JobBoard, _ reloader: Reloader, _ notify: Notify) async {
         var isDraining = false
         await withDiscardingTaskGroup { group in
-            for await signal in signals {
+            for await signal in signals.taken {
                 switch signal {
-                case .sighup:
-                    logger.notice("reload asked for", metadata: ["signal": "\(signal)"])
+                case SIGHUP:
+                    logger.notice("reload asked for", metadata: ["signal": "\(KeptSignals.name(signal))"])
                     group.addTask { _ = try? await reloader.reload() }  // it has told the log how it went
+                // Too late for this program, which has given its runs away.
+                case _ where succession.isAgreed: succession.stopAfterwards()
                 case _ where isDraining:
                     logger.warning("second signal: workloads are killed")
                     board.abort()
                 case _:
                     isDraining = true
-                    logger.notice("stopping: workloads are asked to end", metadata: ["signal": "\(signal)"])
+                    logger.notice("stopping: workloads are asked to end", metadata: ["signal": "\(KeptSignals.name(signal))"])
                     notify.stopping()
                     group.addTask {
                         while !Task.isCancelled {

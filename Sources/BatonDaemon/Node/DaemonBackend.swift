@@ -11,6 +11,7 @@ struct DaemonBackend: ControlBackend {
     let context: NodeContext
     let store: Store
     let reloader: Reloader
+    let succession: Succession
 
     func status(job: String?) async throws(ControlError) -> StatusReport {
         var jobs = context.board.all()
@@ -78,6 +79,13 @@ struct DaemonBackend: ControlBackend {
     func reload() async throws(ControlError) -> ReloadReport { try await reloader.reload() }
 
     func difference() async throws(ControlError) -> ReloadReport { try await reloader.difference() }
+
+    func prepareReplacement() async throws(ControlError) {
+        if board.isDraining { throw .draining }
+        try await succession.prepare()
+    }
+
+    func replace() { succession.begin() }
 
     private func mark(_ job: String, _ mark: Mark?) async throws(ControlError) {
         guard let shown = context.board.job(job) else { throw .unknownJob(job) }

@@ -188,6 +188,16 @@ final class JobBoard: Sendable {
         begin.finish()
     }
 
+    /// Leaves every run to the daemon that comes next; ``run()`` returns when all else is given back.
+    func relieve() {
+        let runners = state.withLock { state in
+            state.isDraining = true
+            return Array(state.runners.values)
+        }
+        for runner in runners { runner.send(.relieved) }
+        begin.finish()
+    }
+
     /// Kills every workload.
     func abort() {
         for runner in state.withLock({ Array($0.runners.values) }) { runner.send(.abort) }

@@ -46,6 +46,9 @@ final class Reloader: Sendable {
     /// From now on systemd is told when a reload begins and ends. (What ends a reload would end the start as well.)
     func nodeIsUp() { state.withLock { $0.isUp = true } }
 
+    /// Whether systemd is told of reloads.
+    var isUp: Bool { state.withLock { $0.isUp } }
+
     /// What `status` shows: a reload that was refused, keys that wait for a restart.
     var warnings: [String] { state.withLock { $0.warnings } }
 

@@ -127,6 +127,17 @@ uint64_t clinux_load(const uint64_t *word);
 void clinux_store(uint64_t *word, uint64_t value);
 void *clinux_shared_memory(size_t size);
 
+// Executes `path` in this process, with its environment; returns only on failure. Blocked signals that nobody took stay
+// for it; `signal` is one that it finds waiting as well, if it is not 0.
+int clinux_begin_program(const char *path, char *const *arguments, int signal);
+// Starts a program with this process's environment; `*output` is where its stdout and stderr can be read.
+pid_t clinux_spawn_program(const char *path, char *const *arguments, int *output);
+// Keeps SIGTERM, SIGINT and SIGHUP waiting, in this thread and in those that it starts from now on.
+void clinux_keep_signals(void);
+// A descriptor that these signals are read from, by the next function: a signal's number, or 0 when none waits.
+int clinux_kept_signals(void);
+int clinux_take_signal(int fd);
+
 int clinux_random(void *bytes, size_t count);
 int clinux_is_cgroup2(const char *path);
 

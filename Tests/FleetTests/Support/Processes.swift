@@ -27,6 +27,17 @@ enum Processes {
 
     static func children(of pid: Int32) -> [Int32] { all().filter { parent(of: $0) == pid } }
 
+    /// How many descriptors a process has open.
+    static func descriptors(of pid: Int32) throws -> Int {
+        try FileManager.default.contentsOfDirectory(atPath: "/proc/\(pid)/fd").count
+    }
+
+    /// What a process blocks, ignores and catches, as the kernel shows it.
+    static func signals(of pid: Int32) throws -> [Substring] {
+        let lines = contents(pid, "status").split(separator: "\n").filter { $0.hasPrefix("Sig") || $0.hasPrefix("Shd") }
+        return lines.filter { !$0.hasPrefix("SigQ") && !$0.hasPrefix("SigPnd") && !$0.hasPrefix("ShdPnd") }
+    }
+
     /// Whether this is systemd as a machine's first process.
     static func isSystemd(_ pid: Int32) -> Bool { contents(pid, "comm") == "systemd\n" }
 

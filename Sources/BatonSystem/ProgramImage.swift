@@ -1,0 +1,43 @@
+// This source file is part of Baton.
+// SPDX-License-Identifier: Apache-2.0
+
+import CLinux
+import Glibc
+
+/// The program that this process runs, as it was started: to be begun anew from the disk, in the same process.
+package struct ProgramImage: Sendable {
+    /// Its file, or the one that an upgrade put in its place.
+    package let path: String
+    /// What it was started with, without its own name.
+    package let arguments: [String]
+    private let openFiles: rlimit
+
+    /// Taken at the very start: the limit of open files is still the one that the process was given.
+    ///
+    /// - Parameter arguments: those of the command line, without the program's own name.
+    package init(arguments: [String]) throws(SystemError) {
+        var buffer = [CChar](repeating: 0, count: Int(PATH_MAX))
+        let length = try succeeded(
+            Int32(readlink("/proc/self/exe", &buffer, buffer.count)), "readlink /proc/self/exe")
+        path = String(decoding: buffer.prefix(Int(length)).map { UInt8(bitPattern: $0) }, as: UTF8.self)
+        self.arguments = arguments
+        var limit = rlimit()
+        try succeeded(getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit), "getrlimit")
+        openFiles = limit
+    }
+
+    /// Begins the program anew: the process and its children stay, everything else of it ends here.
+    ///
+    /// Descriptors stay that the process was started with; its own are closed by the exec, each and all. SIGTERM, SIGINT and SIGHUP that come meanwhile are not lost: they are kept back
+    /// until the new program asks for them.
+    ///
+    /// - Parameter isToStop: whether the new program finds a SIGTERM waiting.
+    /// - Returns: why that was not possible.
+    package func begin(isToStop: Bool) -> SystemError {
+        var limit = openFiles
+        setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
+        var words = ([path] + arguments).map { strdup($0) } + [nil]
+        let error = clinux_begin_program(path, &words, isToStop ? SIGTERM : 0)
+        return SystemError(errno: -error, operation: "execute \(path)")
+    }
+}
