@@ -32,7 +32,7 @@ extension JobDecoder {
     func onlySystemd(_ node: ConfigNode, _ reader: TableReader) {
         guard launcher == .direct else { return }
         reader.reject(
-            node, "needs [node] launcher = \"systemd\" in batond.toml: the launcher \"direct\" can set rlimits only")
+            node, "needs node.launcher = \"systemd\" (from the start of batond on): \"direct\" can set rlimits only")
     }
 
     private func rlimit(_ resource: ResourceLimits.Rlimit, _ node: ConfigNode, _ reader: TableReader) -> UInt64? {

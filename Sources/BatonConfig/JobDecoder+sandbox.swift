@@ -6,7 +6,7 @@ import BatonCore
 /// The table `[sandbox]`.
 extension JobDecoder {
     static let sandboxNeedsSystemd =
-        "needs [node] launcher = \"systemd\" in batond.toml: the launcher \"direct\" keeps nothing from a workload"
+        "needs node.launcher = \"systemd\" (from the start of batond on): \"direct\" keeps nothing from a workload"
 
     func decodeSandbox(_ reader: inout TableReader, _ sandbox: inout Sandbox) {
         sandbox.protectSystem = mode("protect_system", among: ["full", "strict"], &reader)

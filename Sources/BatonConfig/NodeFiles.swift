@@ -17,12 +17,13 @@ package struct NodeFiles: Sendable {
 
     /// Everything, read and checked.
     ///
-    /// - Parameter store: the store in use, whose limits the jobs must keep; nil: the one that the file names.
-    package func load(for store: StoreSettings? = nil) -> LoadedFiles {
+    /// - Parameter running: the settings in use, by whose store and launcher the jobs are judged; nil: those of the file.
+    package func load(for running: NodeSettings? = nil) -> LoadedFiles {
         let node = loader.loadNode(path: path, overrides: overrides)
         guard node.errors.isEmpty else { return LoadedFiles(node: node, jobs: LoadedJobs()) }
         var limits = node
-        limits.settings.store = store ?? node.settings.store
+        limits.settings.store = running?.store ?? node.settings.store
+        limits.settings.launcher = running?.launcher ?? node.settings.launcher
         return LoadedFiles(node: node, jobs: loader.loadJobs(limits))
     }
 }

@@ -97,7 +97,7 @@ import Testing
         let key = text.prefix { $0 != "=" }
         #expect(
             try ConfigBench().problems(ofJob: "shell='true'\nlimits.\(text)") == [
-                ":2: limits.\(key): needs [node] launcher = \"systemd\" in batond.toml: the launcher \"direct\" can set "
+                ":2: limits.\(key): needs node.launcher = \"systemd\" (from the start of batond on): \"direct\" can set "
                     + "rlimits only"
             ])
     }
@@ -106,7 +106,7 @@ import Testing
         let bench = try ConfigBench()
         #expect(
             bench.problems(ofJob: "shell='true'\n[sandbox]\nprivate_tmp=true") == [
-                ":2: sandbox: needs [node] launcher = \"systemd\" in batond.toml: the launcher \"direct\" keeps nothing "
+                ":2: sandbox: needs node.launcher = \"systemd\" (from the start of batond on): \"direct\" keeps nothing "
                     + "from a workload"
             ])
         #expect(bench.problems(ofNode: "[defaults.sandbox]\nprivate_tmp=true").count == 1)

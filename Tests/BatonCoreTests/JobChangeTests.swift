@@ -40,7 +40,8 @@ import Testing
             ("working_directory", { $0.workingDirectory = "/srv" }), ("umask", { $0.umask = 0o077 }),
             ("nice", { $0.nice = 5 }), ("environment", { $0.environment["A"] = "b" }),
             ("environment_file", { $0.environmentFile = "/etc/default/report" }),
-            ("limits", { $0.limits.nofile = 64 }), ("output", { $0.output = .none }),
+            ("limits", { $0.limits.rlimits[.nofile] = 64 }),
+            ("sandbox", { $0.sandbox.flags = [.privateTmp] }), ("output", { $0.output = .none }),
         ]
         for (key, edit) in cases { #expect(change(edit) == JobChange(effect: .restart, keys: [key])) }
     }
@@ -60,7 +61,8 @@ import Testing
             Set(fields) == [
                 "name", "description", "command", "user", "group", "workingDirectory", "umask", "nice", "placement",
                 "environment",
-                "environmentFile", "enabled", "lock", "stop", "restart", "limits", "output",
+                "environmentFile", "enabled", "lock", "stop", "restart", "limits", "sandbox",
+                "output",
             ])
     }
 
@@ -103,18 +105,19 @@ import Testing
         new.jobDirectories = ["/jobs"]
         #expect(old.change(to: new) == NodeChange(counting: ["log.level", "jobs.directories"], waiting: []))
         new.name = "b"
+        new.launcher = .systemd
         new.store.prefix = "other"
         new.store.password = Secret("x")
         let change = old.change(to: new)
         #expect(change.counting == ["log.level", "jobs.directories"])
-        #expect(change.waiting == ["node.name", "store.password", "store.prefix"])
+        #expect(change.waiting == ["node.name", "node.launcher", "store.password", "store.prefix"])
     }
 
     @Test func everySettingOfANodeHasItsName() {
         let node = NodeSettings(name: "a", store: StoreSettings(location: .sqlite(path: "/x")))
         #expect(
             Set(Mirror(reflecting: node).children.compactMap(\.label)) == [
-                "name", "logLevel", "store", "jobDirectories", "operators", "tags", "maxRuns",
+                "name", "logLevel", "store", "jobDirectories", "launcher", "operators", "tags", "maxRuns",
             ])
         #expect(
             Set(Mirror(reflecting: node.store).children.compactMap(\.label)) == [

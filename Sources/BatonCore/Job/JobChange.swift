@@ -68,6 +68,7 @@ extension JobDefinition {
             ("environment", old.environment == new.environment),
             ("environment_file", old.environmentFile == new.environmentFile),
             ("limits", old.limits == new.limits),
+            ("sandbox", old.sandbox == new.sandbox),
             ("output", old.output == new.output),
         ])
     }

@@ -26,7 +26,8 @@ extension NodeSettings {
             ]),
             waiting: changed(
                 [
-                    ("node.name", name == new.name), ("node.tags", tags == new.tags),
+                    ("node.name", name == new.name), ("node.launcher", launcher == new.launcher),
+                    ("node.tags", tags == new.tags),
                     ("node.max_runs", maxRuns == new.maxRuns), ("control.operators", operators == new.operators),
                 ]
                     + store.comparison(with: new.store)))

@@ -101,9 +101,9 @@ final class Reloader: Sendable {
         }
     }
 
-    /// Everything, checked; the jobs by the limits of the store that is in use.
+    /// Everything, checked; the jobs by the store and the launcher that are in use.
     private func read() throws(ControlError) -> (LoadedFiles, [JobDefinition]) {
-        let loaded = files.load(for: state.withLock { $0.settings.store })
+        let loaded = files.load(for: state.withLock { $0.settings })
         guard loaded.errors.isEmpty else {
             throw .badFiles(
                 ReloadRefusal(
