@@ -128,6 +128,16 @@ import Testing
                     next = try await history.run(after: next)
                 }
 
+                // A daemon that starts runs in the other way takes over what this one started.
+                let other = launcher == .direct ? LauncherKind.systemd : .direct
+                _ = try await machine.enter(
+                    "sed", "-i", "s/^launcher = .*/launcher = \"\(other.rawValue)\"/", "/etc/baton/batond.toml")
+                #expect(try await machine.enter("systemctl", "kill", "--kill-who=main", "-s", "KILL", "batond").code == 0)
+                try await eventually("the run is known to the other daemon") {
+                    let job = try? await machine.status()
+                    return job?.run?.runID == next.id && job?.holder?.fence == next.fence
+                }
+
                 // The machine is switched off: properly stopped, and the lock released.
                 _ = try await machine.enter("systemctl", "poweroff", "--no-block")
                 try await eventually(within: .seconds(40), "it is down") { !machine.isUp }
