@@ -77,6 +77,7 @@ install:
 	test "$(PREFIX)" != /usr || install -d -m 755 "$(DESTDIR)/usr/lib/baton/jobs.d"
 	install -D -m 644 -t "$$to/share/doc/baton" README.md
 	install -D -m 644 -t "$$to/share/doc/baton/examples/jobs.d" etc/jobs.d/*.toml
+	install -D -m 644 -t "$$to/share/doc/baton/examples" systemd/batond-sandbox.conf
 	.ci/man "$$to/share/man"
 	bash="$$to/share/bash-completion/completions" zsh="$(DESTDIR)$(ZSHDIR)" fish="$$to/share/fish/vendor_completions.d"
 	install -d -m 755 "$$bash" "$$zsh" "$$fish"
