@@ -6,36 +6,37 @@ import Dispatch
 import Glibc
 import Synchronization
 
-/// SIGTERM, SIGINT and SIGHUP, in the order in which they came.
+/// SIGTERM, SIGINT and SIGHUP, counted until they are taken.
 ///
-/// They wait in the kernel until they are taken from there, also across an exec: none is lost between a program and the
-/// one that takes its place.
+/// What was not taken stays for the program that takes this one's place by an exec: none is lost in between.
 package final class KeptSignals: Sendable {
     /// Ends after ``stop()``.
     package let taken: AsyncStream<Int32>
     private let source: Mutex<any DispatchSourceRead>
-    private let inlet: AsyncStream<Int32>.Continuation
 
-    /// Has them wait. To be called before there are other threads.
-    package static func keep() { clinux_keep_signals() }
-
-    /// Takes them from now on.
+    /// Takes them from now on. For one object, in one program.
     package init() throws(SystemError) {
-        let descriptor = try checked(clinux_kept_signals(), "signalfd")
-        (taken, inlet) = AsyncStream.makeStream()
-        let source = DispatchSource.makeReadSource(fileDescriptor: descriptor, queue: DispatchQueue(label: "baton.signals"))
-        source.setEventHandler { [inlet] in
-            while case let signal = clinux_take_signal(descriptor), signal != 0 { inlet.yield(signal) }
+        let counter = try checked(clinux_keep_signals(), "keep signals")
+        let (taken, inlet) = AsyncStream.makeStream(of: Int32.self)
+        self.taken = taken
+        let source = DispatchSource.makeReadSource(fileDescriptor: counter, queue: DispatchQueue(label: "baton.signals"))
+        source.setEventHandler {
+            let counts = clinux_take_signals(counter)
+            // A reload that came before a stop is of no use, and one that came after it neither.
+            for (signal, shift) in [(SIGHUP, 32), (SIGINT, 16), (SIGTERM, 0)] {
+                for _ in 0..<(counts >> shift) & 0xffff { inlet.yield(signal) }
+            }
         }
-        source.setCancelHandler { [inlet] in
-            close(descriptor)
-            inlet.finish()
-        }
+        // The descriptor stays open, as long as the process: the handler writes to it.
+        source.setCancelHandler { inlet.finish() }
         source.activate()
         self.source = Mutex(source)
     }
 
     deinit { stop() }
+
+    /// Has the program that follows find a SIGTERM.
+    package static func leaveStop() { clinux_add_signal(SIGTERM) }
 
     /// As people know it.
     package static func name(_ signal: Int32) -> String {

@@ -28,8 +28,8 @@ package struct ProgramImage: Sendable {
 
     /// Begins the program anew: the process and its children stay, everything else of it ends here.
     ///
-    /// Descriptors stay that the process was started with; its own are closed by the exec, each and all. SIGTERM, SIGINT and SIGHUP that come meanwhile are not lost: they are kept back
-    /// until the new program asks for them.
+    /// Descriptors that the process was started with stay open; its own are closed by the exec. ``KeptSignals`` that were
+    /// not taken are kept.
     ///
     /// - Parameter isToStop: whether the new program finds a SIGTERM waiting.
     /// - Returns: why that was not possible.
@@ -37,7 +37,8 @@ package struct ProgramImage: Sendable {
         var limit = openFiles
         setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
         var words = ([path] + arguments).map { strdup($0) } + [nil]
-        let error = clinux_begin_program(path, &words, isToStop ? SIGTERM : 0)
+        if isToStop { KeptSignals.leaveStop() }
+        let error = clinux_begin_program(path, &words)
         return SystemError(errno: -error, operation: "execute \(path)")
     }
 }

@@ -10,6 +10,7 @@
 #include <sched.h>
 #include <spawn.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
@@ -303,6 +304,20 @@ int clinux_identify(int fd, const char *path, struct clinux_file *file) {
     return 0;
 }
 
+static const char *const kept_variable = "BATON_KEPT_SIGNALS";
+static int kept_counter = -1;  // an eventfd: the handler adds to it
+
+static void keep_signal(int number) {
+    int error = errno;
+    clinux_add_signal(number);
+    errno = error;
+}
+
+void clinux_add_signal(int number) {
+    uint64_t one = number == SIGHUP ? CLINUX_HUP : number == SIGINT ? CLINUX_INT : CLINUX_TERM;
+    (void)!write(kept_counter, &one, sizeof one);
+}
+
 static sigset_t kept_signals(void) {
     sigset_t kept;
     sigemptyset(&kept);
@@ -312,25 +327,44 @@ static sigset_t kept_signals(void) {
     return kept;
 }
 
-void clinux_keep_signals(void) {
+int clinux_keep_signals(void) {
+    if (kept_counter >= 0) return kept_counter;
+    const char *inherited = getenv(kept_variable);
+    kept_counter = inherited ? atoi(inherited) : -1;
+    if (inherited) unsetenv(kept_variable);
+    if (kept_counter < 3 || fcntl(kept_counter, F_SETFD, FD_CLOEXEC) < 0) {
+        kept_counter = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+        if (kept_counter < 0) return -errno;
+    }
+    struct sigaction action;
+    memset(&action, 0, sizeof action);
+    action.sa_handler = keep_signal;
+    action.sa_flags = SA_RESTART;
     sigset_t kept = kept_signals();
-    sigprocmask(SIG_BLOCK, &kept, NULL);
+    for (int number = 1; number <= SIGTERM; number++) {
+        if (sigismember(&kept, number) && sigaction(number, &action, NULL) < 0) return -errno;
+    }
+    // Whoever executed this program had them wait.
+    if (pthread_sigmask(SIG_UNBLOCK, &kept, NULL) != 0) return -EINVAL;
+    return kept_counter;
 }
 
-int clinux_kept_signals(void) {
-    sigset_t kept = kept_signals();
-    return (int)checked(signalfd(-1, &kept, SFD_CLOEXEC | SFD_NONBLOCK));
+// After an exec by the function below, before anything else: libdispatch's main thread would take the first as its end.
+__attribute__((constructor)) static void go_on_keeping_signals(void) {
+    if (getenv(kept_variable)) clinux_keep_signals();
 }
 
-int clinux_take_signal(int fd) {
-    struct signalfd_siginfo info;
-    return read(fd, &info, sizeof info) == sizeof info ? (int)info.ssi_signo : 0;
+uint64_t clinux_take_signals(int counter) {
+    uint64_t taken = 0;
+    return read(counter, &taken, sizeof taken) == sizeof taken ? taken : 0;
 }
 
-int clinux_begin_program(const char *path, char *const *arguments, int signal) {
+int clinux_begin_program(const char *path, char *const *arguments) {
     sigset_t kept = kept_signals();
-    sigprocmask(SIG_SETMASK, &kept, NULL);
-    if (signal) kill(getpid(), signal);
+    pthread_sigmask(SIG_SETMASK, &kept, NULL);
+    char text[16];
+    snprintf(text, sizeof text, "%d", kept_counter);
+    if (fcntl(kept_counter, F_SETFD, 0) < 0 || setenv(kept_variable, text, 1) < 0) return -errno;
     execv(path, arguments);
     return -errno;
 }

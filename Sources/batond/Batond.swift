@@ -40,11 +40,6 @@ struct Batond: AsyncParsableCommand {
     @Flag(help: "Check every file and exit: 0 when all is well, 78 otherwise.")
     var check = false
 
-    static func main() async {
-        KeptSignals.keep()
-        await main(nil)
-    }
-
     func validate() throws {
         for problem in NodeOverrides(name: node, logLevel: logLevel).problems { throw ValidationError(problem) }
     }

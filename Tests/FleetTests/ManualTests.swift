@@ -30,13 +30,14 @@ import Testing
         try await withManual { pages in
             let job = keys { root, log in
                 let store = StoreSettings(location: .sqlite(path: "/store"))
-                _ = JobDecoder(name: "job", store: store, user: 0, log: log).decode(root)
+                _ = JobDecoder(name: "job", store: store, launcher: .systemd, user: 0, log: log).decode(root)
             }
             #expect(job.count > 15)
             #expect(documented(pages["baton.job.5"], "DESCRIPTION") == job)
             let node = keys { root, log in
                 _ = NodeDecoder(
-                    path: "/batond.toml", mode: 0o600, overrides: NodeOverrides(), credentials: .own, log: log
+                    path: "/batond.toml", mode: 0o600, user: 0, overrides: NodeOverrides(), credentials: .own,
+                    log: log
                 ).decode(root)
             }
             #expect(node.count > 10)

@@ -127,16 +127,20 @@ uint64_t clinux_load(const uint64_t *word);
 void clinux_store(uint64_t *word, uint64_t value);
 void *clinux_shared_memory(size_t size);
 
-// Executes `path` in this process, with its environment; returns only on failure. Blocked signals that nobody took stay
-// for it; `signal` is one that it finds waiting as well, if it is not 0.
-int clinux_begin_program(const char *path, char *const *arguments, int signal);
+// Executes `path` in this process, with its environment; returns only on failure. Signals that are kept, and not taken,
+// are kept for it.
+int clinux_begin_program(const char *path, char *const *arguments);
 // Starts a program with this process's environment; `*output` is where its stdout and stderr can be read.
 pid_t clinux_spawn_program(const char *path, char *const *arguments, int *output);
-// Keeps SIGTERM, SIGINT and SIGHUP waiting, in this thread and in those that it starts from now on.
-void clinux_keep_signals(void);
-// A descriptor that these signals are read from, by the next function: a signal's number, or 0 when none waits.
-int clinux_kept_signals(void);
-int clinux_take_signal(int fd);
+// Counts SIGTERM, SIGINT and SIGHUP from now on, in one eventfd, which is returned; with those that the program before
+// this one in the process did not take. (Blocking them is not possible: libdispatch's main thread always takes them.)
+int clinux_keep_signals(void);
+void clinux_add_signal(int number);
+// How many there were since the last time, each kind in its own sixteen bits.
+uint64_t clinux_take_signals(int counter);
+#define CLINUX_TERM UINT64_C(1)
+#define CLINUX_INT (UINT64_C(1) << 16)
+#define CLINUX_HUP (UINT64_C(1) << 32)
 
 int clinux_random(void *bytes, size_t count);
 int clinux_is_cgroup2(const char *path);
