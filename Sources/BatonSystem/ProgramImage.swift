@@ -11,6 +11,8 @@ package struct ProgramImage: Sendable {
     /// What it was started with, without its own name.
     package let arguments: [String]
     private let openFiles: rlimit
+    /// The descriptors that the process was given.
+    private let given: Set<Int32>
 
     /// Taken at the very start: the limit of open files is still the one that the process was given.
     ///
@@ -24,12 +26,13 @@ package struct ProgramImage: Sendable {
         var limit = rlimit()
         try succeeded(getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit), "getrlimit")
         openFiles = limit
+        given = Set(Self.descriptors())
     }
 
     /// Begins the program anew: the process and its children stay, everything else of it ends here.
     ///
-    /// Descriptors that the process was started with stay open; its own are closed by the exec. ``KeptSignals`` that were
-    /// not taken are kept.
+    /// Descriptors that the process was started with stay open, all others are closed. ``KeptSignals`` that were not taken
+    /// are kept.
     ///
     /// - Parameter isToStop: whether the new program finds a SIGTERM waiting.
     /// - Returns: why that was not possible.
@@ -38,7 +41,24 @@ package struct ProgramImage: Sendable {
         setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
         var words = ([path] + arguments).map { strdup($0) } + [nil]
         if isToStop { KeptSignals.leaveStop() }
+        // Not every library has its own closed by an exec: NIO does not.
+        for descriptor in Self.descriptors() where !given.contains(descriptor) {
+            _ = fcntl(descriptor, F_SETFD, FD_CLOEXEC)
+        }
         let error = clinux_begin_program(path, &words)
         return SystemError(errno: -error, operation: "execute \(path)")
+    }
+
+    private static func descriptors() -> [Int32] {
+        guard let folder = opendir("/proc/self/fd") else { return [] }
+        defer { closedir(folder) }
+        var found: [Int32] = []
+        while let entry = readdir(folder) {
+            let name = withUnsafePointer(to: &entry.pointee.d_name) {
+                $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
+            }
+            if let descriptor = Int32(name), descriptor != dirfd(folder) { found.append(descriptor) }
+        }
+        return found
     }
 }

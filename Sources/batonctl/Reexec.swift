@@ -30,7 +30,12 @@ struct Reexec: AsyncParsableCommand {
     func run() async throws {
         try await reportingFailure { () async throws(Failure) in
             let before = try Self.report(try await socket.client.get(["status"]))
-            _ = try await socket.client.post(["reexec"])
+            do throws(Failure) {
+                _ = try await socket.client.post(["reexec"])
+            } catch {
+                // It may be gone before its answer was sent: then the next one is to be seen.
+                if error.code != .unreachable { throw error }
+            }
             let after = try await successor(of: before)
             let runs = Self.runs(after)
             if json.isSet {

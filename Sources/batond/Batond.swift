@@ -72,14 +72,8 @@ struct Batond: AsyncParsableCommand {
             let daemon = try Daemon(
                 files: files, loaded: loaded, directories: directories, logger: logger, level: level,
                 image: image)
-            switch try await daemon.run() {
-            case .stopped: return Exit.success
-            case .replaced(let isToStop):
-                let error = image.begin(isToStop: isToStop)
-                // systemd starts the program again: the runs are found as after a crash.
-                logger.critical("the program that was to follow can't be begun", metadata: ["reason": "\(error)"])
-                return Exit.failure
-            }
+            try await daemon.run()
+            return Exit.success
         } catch let error as StartError {
             say("\(error)")
             return Exit.configuration

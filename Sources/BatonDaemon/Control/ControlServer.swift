@@ -67,6 +67,9 @@ package struct ControlServer: Service {
         }
     }
 
+    /// Nobody new finds the socket from now on.
+    func hide() { socket.remove() }
+
     /// Why the socket could not be put into place, from the callback that found out.
     private final class Outcome: Sendable {
         let failure = Mutex<ControlSocketError?>(nil)

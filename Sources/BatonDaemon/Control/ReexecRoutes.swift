@@ -20,8 +20,9 @@ extension ControlRoutes {
             return Response(
                 status: answer.status, headers: answer.headers,
                 body: ResponseBody { writer in
+                    // Also if the asker did not wait for the answer's end.
+                    defer { backend.replace() }
                     try await answer.body.write(writer)
-                    backend.replace()
                 })
         }
     }

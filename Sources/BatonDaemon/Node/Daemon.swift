@@ -68,12 +68,12 @@ package struct Daemon: Sendable {
         }
     }
 
-    /// Runs until SIGTERM or SIGINT, then stops every workload, releases every lock, and returns; or until another
-    /// program is to take this one's place, which is told, and leaves every workload as it is.
+    /// Runs until SIGTERM or SIGINT, then stops every workload, releases every lock, and returns. When the program on the
+    /// disk is to take this one's place, it does not return: every workload stays as it is.
     ///
     /// - Throws: ``StartError`` when something that a node can't be without fails: the keeper, the store's file, the
     ///   control socket. An unreachable store is not an error: the node waits for it.
-    package func run() async throws -> Ending {
+    package func run() async throws {
         let signals = try KeptSignals()
         let notify = Notify()
         warnOfTheWatchdog()
@@ -89,7 +89,8 @@ package struct Daemon: Sendable {
             jobs: jobs, inherited: await context.runs.inherited(), context: context)
         let reloader = Reloader(
             files: files, settings: node, board: board, store: store, notify: notify, level: level, logger: logger)
-        let backend = DaemonBackend(board: board, context: context, store: store, reloader: reloader, succession: succession)
+        let backend = DaemonBackend(
+            board: board, context: context, store: store, reloader: reloader, succession: succession)
         let control = try ControlServer(
             path: "\(directories.runtime)/control.sock", backend: backend,
             access: ControlAccess(operators: node.operators, logger: logger), logger: logger
@@ -123,23 +124,20 @@ package struct Daemon: Sendable {
             }
             do {
                 while try await services.next() != nil {}
+            } catch is Finished where succession.isAgreed {
+                logger.notice("making place for the program that is to follow")
+                await notify.flush()
+                // In the midst of everything: a server that is cancelled does not bear those who connect meanwhile.
+                let error = succession.makePlace()
+                services.cancelAll()
+                throw error
             } catch is Finished {
+                control.hide()
                 services.cancelAll()
             }
         }
         await notify.flush()
-        let isReplaced = succession.isAgreed
-        logger.notice(isReplaced ? "making place for the program that is to follow" : "stopped")
-        return isReplaced ? .replaced(isToStop: succession.isToStop) : .stopped
-    }
-
-    /// Why ``run()`` returned.
-    package enum Ending: Sendable {
-        /// The node is to be down.
-        case stopped
-        /// The node is to go on, with the program that is on the disk now; which is to stop it, if that was asked for
-        /// meanwhile.
-        case replaced(isToStop: Bool)
+        logger.notice("stopped")
     }
 
     private var shortestLease: Duration {
@@ -179,7 +177,8 @@ package struct Daemon: Sendable {
                     board.abort()
                 case _:
                     isDraining = true
-                    logger.notice("stopping: workloads are asked to end", metadata: ["signal": "\(KeptSignals.name(signal))"])
+                    logger.notice(
+                        "stopping: workloads are asked to end", metadata: ["signal": "\(KeptSignals.name(signal))"])
                     notify.stopping()
                     group.addTask {
                         while !Task.isCancelled {

@@ -41,9 +41,6 @@ final class Succession: Sendable {
         begun.ring()
     }
 
-    /// Whether the program that follows is to stop the node at once.
-    var isToStop: Bool { toStop.withLock { $0 } }
-
     /// The node is to be stopped, by the program that follows.
     func stopAfterwards() { toStop.withLock { $0 = true } }
 
@@ -52,6 +49,9 @@ final class Succession: Sendable {
         while !Task.isCancelled, !isAgreed { await begun.wait(until: .distantFuture) }
         return isAgreed
     }
+
+    /// Begins the program on the disk; returns only when that is not possible, with the reason.
+    func makePlace() -> SystemError { image.begin(isToStop: toStop.withLock { $0 }) }
 
     /// What a check by the program on the disk finds; nil: nothing.
     private func complaint() throws -> String? {
