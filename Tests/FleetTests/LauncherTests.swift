@@ -132,7 +132,8 @@ import Testing
                 let other = launcher == .direct ? LauncherKind.systemd : .direct
                 _ = try await machine.enter(
                     "sed", "-i", "s/^launcher = .*/launcher = \"\(other.rawValue)\"/", "/etc/baton/batond.toml")
-                #expect(try await machine.enter("systemctl", "kill", "--kill-who=main", "-s", "KILL", "batond").code == 0)
+                #expect(
+                    try await machine.enter("systemctl", "kill", "--kill-who=main", "-s", "KILL", "batond").code == 0)
                 try await eventually("the run is known to the other daemon") {
                     let job = try? await machine.status()
                     return job?.run?.runID == next.id && job?.holder?.fence == next.fence

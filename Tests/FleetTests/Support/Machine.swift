@@ -181,7 +181,7 @@ final class Machine: Sendable {
     var isUp: Bool { container.withLock { $0?.isRunning ?? false } }
 
     /// Stops every process of it at once, and lets them go on: a machine that is suspended.
-    func freeze(_ frozen: Bool) throws { 
+    func freeze(_ frozen: Bool) throws {
         try (frozen ? "1" : "0").write(toFile: cgroup + "/cgroup.freeze", atomically: false, encoding: .utf8)
     }
 
