@@ -65,7 +65,8 @@ struct Reexec: AsyncParsableCommand {
             try? await Task.sleep(for: .milliseconds(20))
         }
         throw Failure(
-            code: .unreachable, message: "no new batond is up after \(Self.patience): \"systemctl status batond\" says more")
+            code: .unreachable,
+            message: "no new batond is up after \(Self.patience): \"systemctl status batond\" says more")
     }
 
     private static func report(_ body: [UInt8]) throws(Failure) -> StatusReport {

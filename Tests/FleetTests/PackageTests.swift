@@ -34,21 +34,21 @@ import Testing
             #expect(try await machine.journal().contains("a hung daemon costs this job its run"))
 
             // What an upgrade leaves alone, whatever becomes of the daemon.
-            var daemon = try await machine.property("MainPID")
+            let daemon = try await machine.instance()
             try machine.write("#!/bin/sh\nexit 101\n", to: "/usr/sbin/policy-rc.d")
             #expect(try await machine.enter("chmod", "755", "/usr/sbin/policy-rc.d").code == 0)
             #expect(try await machine.install(Self.second).contains("the old batond goes on"))
             #expect(try await machine.enter("rm", "/usr/sbin/policy-rc.d").code == 0)
-            #expect(try await machine.property("MainPID") == daemon)
+            #expect(try await machine.instance() == daemon)
             try machine.write(own + "\n[log]\nlevle = 1\n", to: "/etc/baton/batond.toml")
             let refused = try await machine.install(Self.first)
             #expect(refused.contains("did you mean 'level'") && refused.contains("the old one goes on"), "\(refused)")
-            #expect(try await machine.property("MainPID") == daemon)
+            #expect(try await machine.instance() == daemon)
             try machine.write(own, to: "/etc/baton/batond.toml")
-            // An invalid job is no hindrance.
+            // An invalid job is one for reexec, and none for an upgrade.
             try machine.write("comand = 1\n", to: "/etc/baton/jobs.d/bad.toml")
             #expect(try await machine.install(Self.second).contains("batond") == false)
-            #expect(try await machine.property("MainPID") != daemon)
+            #expect(try await machine.instance() != daemon)
             #expect(try await machine.property("ActiveState") == "active")
             #expect(try machine.read("/etc/baton/batond.toml") == own)
             try await expectGoesOn(machine, run)
@@ -62,11 +62,11 @@ import Testing
             let next = try await waitForRun(machine, after: run.last)
 
             // Gone, with what it ran; then its owner's files as well.
-            daemon = try await machine.property("MainPID")
+            let process = try await machine.property("MainPID")
             #expect(try await machine.dpkg("--remove", "baton").code == 0)
             #expect(try machine.evidence().lines.contains { $0.run == next.id && $0.event == "term" })
             #expect(Processes.mentioning(machine.historyInside).isEmpty)
-            #expect(try await machine.enter("test", "-e", "/proc/\(daemon)").code != 0)
+            #expect(try await machine.enter("test", "-e", "/proc/\(process)").code != 0)
             #expect(try machine.read("/etc/baton/batond.toml") == own)
             try await machine.install(Self.first)
             #expect(try await machine.property("ActiveState") == "active", "an installation after a removal starts it")

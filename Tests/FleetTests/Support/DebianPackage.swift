@@ -1,6 +1,7 @@
 // This source file is part of Baton.
 // SPDX-License-Identifier: Apache-2.0
 
+import BatonCore
 import Foundation
 
 @testable import BatonTestSupport
@@ -45,6 +46,13 @@ extension Machine {
     func dpkg(_ arguments: String...) async throws -> (code: Int32, output: String, errors: String) {
         let script = "exec dpkg --no-triggers --force-unsafe-io \(arguments.joined(separator: " ")) </dev/null"
         return try await enter("env", "DEBIAN_FRONTEND=noninteractive", "sh", "-c", script)
+    }
+
+    /// Which daemon answers: a random name for each that was started.
+    func instance() async throws -> String {
+        let (_, output, errors) = try await enter("batonctl", "status", "--json")
+        if output.isEmpty { throw TestFailure("batonctl: \(errors)") }
+        return try JSONDecoder().decode(StatusReport.self, from: Data(output.utf8)).instance
     }
 
     /// Installs or upgrades to this version.
