@@ -116,7 +116,7 @@ let package = Package(
         .testTarget(
             name: "ControlTests",
             dependencies: [
-                "BatonCore", "BatonDaemon", "batonctl", "notify-probe",
+                "BatonCore", "BatonDaemon", "BatonSystem", "BatonTestSupport", "batonctl", "notify-probe",
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
             ]),
@@ -124,7 +124,7 @@ let package = Package(
         .executableTarget(
             name: "notify-probe",
             dependencies: ["BatonDaemon", .product(name: "Logging", package: "swift-log")], path: "Tests/NotifyProbe"),
-        .testTarget(name: "KeeperTests", dependencies: ["BatonCore", "BatonSystem", "BatonUsers"]),
+        .testTarget(name: "KeeperTests", dependencies: ["BatonCore", "BatonSystem", "BatonTestSupport", "BatonUsers"]),
         .testTarget(
             name: "FleetTests", dependencies: ["BatonConfig", "BatonCore", "BatonSystem", "BatonTestSupport"]),
         .executableTarget(name: "test-workload", path: "Tests/TestWorkload"),

@@ -260,6 +260,14 @@ ssize_t clinux_send(int fd, const void *bytes, size_t count) {
     return checked(send(fd, bytes, count, MSG_DONTWAIT | MSG_NOSIGNAL));
 }
 
+ssize_t clinux_send_parts(int fd, const struct iovec *parts, size_t count) {
+    struct msghdr message;
+    memset(&message, 0, sizeof message);
+    message.msg_iov = (struct iovec *)parts;
+    message.msg_iovlen = count;
+    return checked(sendmsg(fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL));
+}
+
 ssize_t clinux_receive(int fd, void *bytes, size_t count) {
     ssize_t received = recv(fd, bytes, count, MSG_DONTWAIT | MSG_TRUNC);
     if (received < 0) return -errno;

@@ -37,6 +37,7 @@ extension Keeper {
                 if ends.err >= 0 { close(ends.err) }
             }
             try workload.start(context, pipes: ends)
+            output.began(context.spec, pid: workload.pid)
         } catch {
             events.append(.startFailed(step: error.step, errno: error.errno))
         }

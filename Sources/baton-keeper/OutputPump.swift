@@ -18,6 +18,8 @@ final class OutputPump {
 
     private let board: SharedBoard
     private var streams = [Stream(), Stream()]
+    private var journal: JournalSocket?
+    private static let names = ["stdout", "stderr"]
     private var scratch: UnsafeMutableRawBufferPointer
     private static let portion = 16 << 10
     /// So many portions of a stream at a time: a chatty workload must not keep the keeper from its deadline.
@@ -30,23 +32,23 @@ final class OutputPump {
 
     /// What to wait for: the pipes to read from, or the journal, where it is its turn; −1 where there is nothing.
     func watched(_ index: Int) -> pollfd {
-        if let journal = streams[index].journal?.awaited {
-            return pollfd(fd: journal, events: Int16(POLLOUT), revents: 0)
-        }
+        if let journal, isHeld(index) { return pollfd(fd: journal.descriptor, events: Int16(POLLOUT), revents: 0) }
         return pollfd(fd: streams[index].pipe, events: Int16(POLLIN), revents: 0)
     }
 
     /// Whether something must be looked at again soon, though nothing happens.
-    var isHeld: Bool { streams.contains { $0.journal?.awaited != nil } }
+    var isHeld: Bool { streams.indices.contains(where: isHeld) }
+
+    private func isHeld(_ index: Int) -> Bool { streams[index].journal?.isHeld == true }
 
     /// Makes the pipes of a start.
     ///
     /// - Returns: the workload's ends, to be closed after the fork; −1 each when its output goes into a file.
     func open(for spec: LaunchSpec) throws(StartFailure) -> (out: Int32, err: Int32) {
         if case .file = spec.output { return (-1, -1) }
-        let journal = spec.output == .journal ? Journal(socket: spec.journalSocket) : nil
+        journal = spec.output == .journal ? JournalSocket(path: spec.journalSocket) : nil
         var ends: [Int32] = []
-        for (index, name) in ["stdout", "stderr"].enumerated() {
+        for index in streams.indices {
             var fds: [Int32] = [-1, -1]
             let error = clinux_pipe(&fds)
             if error != 0 {
@@ -55,10 +57,17 @@ final class OutputPump {
             }
             _ = fcntl(fds[0], F_SETFL, O_NONBLOCK)
             streams[index].pipe = fds[0]
-            streams[index].journal = journal.map { JournalStream($0, spec: spec, name: name) }
             ends.append(fds[1])
         }
         return (ends[0], ends[1])
+    }
+
+    /// The workload was forked: now it is known whose output it is.
+    func began(_ spec: LaunchSpec, pid: Int32?) {
+        if journal == nil { return }
+        for index in streams.indices {
+            streams[index].journal = JournalStream(JournalFields(spec, stream: Self.names[index], pid: pid))
+        }
     }
 
     /// Takes what is there, up to a bound.
@@ -69,26 +78,38 @@ final class OutputPump {
     /// The run is over: takes what is left in the pipes without waiting for more, and closes them. Only here, where
     /// nothing runs any more, may the journal be waited for.
     func finish() {
+        let start = BootClock.now()
         for index in streams.indices {
             // A process that is not of the run may still write into the pipe: no more than it held is taken.
             pump(index, portions: (1 << 20) / Self.portion, final: true)
             close(index)
-            streams[index].journal?.finish()
+            withJournal(of: index) { $0.finish(to: &$1, since: start) }
             streams[index].journal = nil
         }
+        journal?.close()
+        journal = nil
+    }
+
+    private func withJournal(of index: Int, _ body: (inout JournalStream, inout JournalSocket) -> Void) {
+        guard var stream = streams[index].journal, var socket = journal else { return }
+        // Out of their places, so that nothing is copied for the change.
+        streams[index].journal = nil
+        body(&stream, &socket)
+        streams[index].journal = stream
+        journal = socket
     }
 
     private func pump(_ index: Int, portions: Int, final: Bool = false) {
         let now = BootClock.now()
-        if streams[index].journal?.awaited != nil { streams[index].journal?.goOn(at: now) }
+        if isHeld(index) { withJournal(of: index) { $0.goOn(to: &$1, at: now) } }
         for _ in 0..<portions where streams[index].pipe >= 0 {
-            if streams[index].journal?.awaited != nil && !final { return }
+            if isHeld(index) && !final { return }
             let count = read(streams[index].pipe, scratch.baseAddress, scratch.count)
             if count < 0 && (errno == EAGAIN || errno == EINTR) { return }
             if count <= 0 { return close(index) }
             let portion = UnsafeRawBufferPointer(rebasing: scratch[..<count])
             board.append(portion)
-            streams[index].journal?.append(portion, at: now)
+            withJournal(of: index) { $0.append(portion, to: &$1, at: now) }
         }
     }
 

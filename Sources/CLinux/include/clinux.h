@@ -13,6 +13,7 @@
 #include <stdint.h>
 #include <sys/epoll.h>
 #include <sys/types.h>
+#include <sys/uio.h>
 
 // What a start failed at. The numbers are those of `StartStep`.
 enum clinux_step {
@@ -119,6 +120,8 @@ int clinux_admit_group(const char *path, int owning_group_may, gid_t group);
 int clinux_pipe(int fds[2]);
 // Sends without blocking and without SIGPIPE.
 ssize_t clinux_send(int fd, const void *bytes, size_t count);
+// The same for one packet that lies in several places.
+ssize_t clinux_send_parts(int fd, const struct iovec *parts, size_t count);
 // Receives one packet without blocking; a packet longer than `count` is -EMSGSIZE.
 ssize_t clinux_receive(int fd, void *bytes, size_t count);
 
