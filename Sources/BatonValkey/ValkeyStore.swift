@@ -162,8 +162,8 @@ public final class ValkeyStore: Service {
             condition.state = .connected
             condition.warnings = greeting.warnings
         }
-        logger.info("connected to the store")
-        for warning in greeting.warnings { logger.warning("\(warning)") }
+        logger.info("connected to the store", metadata: Self.event(.storeReachable))
+        for warning in greeting.warnings { logger.warning("\(warning)", metadata: Self.event(.storeWarning)) }
     }
 
     private func becameUnreachable(_ reason: LockError) {
@@ -173,8 +173,13 @@ public final class ValkeyStore: Service {
         }
         // Once per reason: it is being tried again every second.
         if before == .unreachable(reason.message) { return }
-        logger.warning("the store cannot be reached", metadata: ["reason": "\(reason.message)"])
+        logger.warning(
+            "the store cannot be reached",
+            metadata: Self.event(.storeUnreachable).merging(["reason": "\(reason.message)"]) { $1 })
     }
+
+    /// So that a log handler can tell kinds of events apart.
+    private static func event(_ kind: EventKind) -> Logger.Metadata { [EventKind.metadataKey: "\(kind.rawValue)"] }
 
     // MARK: Requests
 

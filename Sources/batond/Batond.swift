@@ -63,22 +63,23 @@ struct Batond: AsyncParsableCommand {
         for problem in jobs.unreadable { say("warning: \(problem)") }
 
         let level = LogLevel(named: node.settings.logLevel)
-        let isJournal = getenv("JOURNAL_STREAM") != nil
-        LoggingSystem.bootstrap { _ in LineLogHandler(level: level, journal: isJournal) }
+        let log = DaemonLog(level: level, node: node.settings.name)
+        LoggingSystem.bootstrap { _ in log.handler() }
+        defer { log.flush() }
         let logger = Logger(label: "batond")
-        for problem in jobs.errors { logger.error("\(problem)") }
+        for problem in jobs.errors { logger.log(level: .error, "\(problem)", event: .jobInvalid) }
         do {
             let directories = Daemon.Directories(runtime: runtimeDir, state: stateDir)
             let daemon = try Daemon(
                 files: files, loaded: loaded, directories: directories, logger: logger, level: level,
-                image: image)
+                image: image, lastWords: { log.flush(within: .milliseconds(200)) })
             try await daemon.run()
             return Exit.success
         } catch let error as StartError {
             say("\(error)")
             return Exit.configuration
         } catch {
-            logger.critical("ended by an error", metadata: ["reason": "\(error)"])
+            logger.log(level: .critical, "ended by an error", event: .nodeFailed, metadata: ["reason": "\(error)"])
             return Exit.failure
         }
     }

@@ -103,10 +103,10 @@ import Testing
         let lines = log.all.map { $0.replacing(/pid=[1-9][0-9]*/, with: "pid=N") }
         #expect(
             lines == [
-                "operator's request carried out act=stop gid=7 job=report pid=N uid=12345",
-                "operator's request failed act=run gid=7 job=broken pid=N reason=the mark was refused uid=12345",
-                "request on the control socket refused gid=41041 pid=N request=POST /v1/jobs/report/stop uid=5",
-                "request on the control socket refused gid=41041 pid=N request=GET /v1/jobs/report/logs uid=5",
+                "operator's request carried out act=stop event=operator-acted gid=7 job=report pid=N uid=12345",
+                "operator's request failed act=run event=operator-failed gid=7 job=broken pid=N reason=the mark was refused uid=12345",
+                "request on the control socket refused event=operator-refused gid=41041 pid=N request=POST /v1/jobs/report/stop uid=5",
+                "request on the control socket refused event=operator-refused gid=41041 pid=N request=GET /v1/jobs/report/logs uid=5",
             ])
     }
 

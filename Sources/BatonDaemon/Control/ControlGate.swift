@@ -18,7 +18,8 @@ struct ControlGate {
         guard let refusal = access.refusal(of: peer, needing: right) else { return }
         var metadata = peer.metadata
         metadata["request"] = "\(request.method) \(request.uri.path.prefix(300))"
-        logger.notice("request on the control socket refused", metadata: metadata)
+        logger.log(
+            level: .notice, "request on the control socket refused", event: .operatorRefused, metadata: metadata)
         throw HTTPError(.forbidden, message: refusal)
     }
 }

@@ -13,7 +13,9 @@ extension ControlRoutes {
         router.post("v1/reexec") { request, context in
             _ = try await request.body.collect(upTo: Self.bodyLimit)
             let metadata = context.peer?.metadata ?? [:]
-            logger.notice("operator's request", metadata: metadata.merging(["act": "reexec"]) { $1 })
+            logger.log(
+                level: .notice, "operator's request", event: .operatorActed,
+                metadata: metadata.merging(["act": "reexec"]) { $1 })
             try await backend.prepareReplacement()
             let answer = try ControlAnswer.json(["done": "reexec"])
             // Who asked is told first: with this program its connections end.

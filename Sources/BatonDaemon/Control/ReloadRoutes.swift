@@ -19,7 +19,7 @@ extension ControlRoutes {
             var metadata = context.peer?.metadata ?? [:]
             metadata["act"] = "reload"
             // What comes of it is in the log in any case.
-            logger.notice("operator's request", metadata: metadata)
+            logger.log(level: .notice, "operator's request", event: .operatorActed, metadata: metadata)
             return try ControlAnswer.json(try await backend.reload())
         }
     }

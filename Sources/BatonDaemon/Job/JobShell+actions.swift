@@ -158,7 +158,8 @@ extension JobShell {
                 do {
                     if try await lock.release(token: token, mark: mark) { break }
                 } catch {
-                    logger.notice("release failed", metadata: ["reason": "\(error)"])
+                    logger.log(
+                        level: .notice, "release failed", event: .releaseFailed, metadata: ["reason": "\(error)"])
                     runner.send(.releaseFailed)
                     return
                 }
@@ -172,8 +173,11 @@ extension JobShell {
         run.link?.send(.ack)
         lastRun = StatusReport.LastRun(run: run.runID, outcome: outcome, node: context.name)
         logger.log(
-            level: outcome.isFailure ? .warning : .info, "run ended",
-            metadata: ["run": "\(run.runID)", "outcome": "\(outcome.word)", "detail": "\(outcome.detail)"])
+            level: outcome.isFailure ? .warning : .info, "run ended", event: outcome.event,
+            metadata: [
+                "run": "\(run.runID)", "fence": "\(run.record.fence)", "outcome": "\(outcome.word)",
+                "detail": "\(outcome.detail)",
+            ])
         let (runs, job) = (context.runs, definition.name)
         // Also while the daemon stops: what is left in the run folder would be taken for a run of an earlier daemon.
         group.addTask { await uncancelled { await runs.archive(job: job, runID: run.runID) } }

@@ -30,6 +30,14 @@ extension RunOutcome {
         }
     }
 
+    /// What its end is for who looks for such events.
+    var event: EventKind {
+        switch self {
+        case .leaseLost: .leaseLost
+        case .exited, .signalled, .stopped, .keeperLost, .startFailed: isFailure ? .runFailed : .runEnded
+        }
+    }
+
     /// The outcome in a few words.
     var detail: String {
         switch self {

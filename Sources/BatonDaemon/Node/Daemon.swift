@@ -42,11 +42,12 @@ package struct Daemon: Sendable {
     ///   - files: what a reload reads again.
     ///   - loaded: what was read of them, without an error in the node's own file.
     ///   - level: what the loggers go by.
-    ///   - image: this program, to be begun anew by a re-exec.
+    ///   - image: this program, to be begun anew by a reexec.
+    ///   - lastWords: called before that, to have the log written. The leases go on meanwhile, but nobody renews them.
     /// - Throws: ``StartError`` when another live daemon has it, or a folder can't be used.
     package init(
         files: NodeFiles, loaded: LoadedFiles, directories: Directories, logger: Logger, level: LogLevel,
-        image: ProgramImage
+        image: ProgramImage, lastWords: @escaping @Sendable () -> Void
     ) throws(StartError) {
         self.files = files
         node = loaded.node.settings
@@ -54,7 +55,7 @@ package struct Daemon: Sendable {
         self.level = level
         self.directories = directories
         self.logger = logger
-        succession = Succession(image)
+        succession = Succession(image, lastWords: lastWords)
         try StartError.wrapping("the runtime directory") { try Files.makeFolder(directories.runtime, mode: 0o755) }
         try StartError.wrapping("the runtime directory") {
             try Files.makeFolder("\(directories.runtime)/runs", mode: 0o711)
@@ -95,7 +96,9 @@ package struct Daemon: Sendable {
             path: "\(directories.runtime)/control.sock", backend: backend,
             access: ControlAccess(operators: node.operators, logger: logger), logger: logger
         ) {
-            logger.notice("ready", metadata: ["node": "\(node.name)", "jobs": "\(jobs.count)"])
+            logger.log(
+                level: .notice, "ready", event: .nodeReady,
+                metadata: ["node": "\(node.name)", "jobs": "\(jobs.count)"])
             notify.ready()
             reloader.nodeIsUp()
         }
@@ -125,7 +128,7 @@ package struct Daemon: Sendable {
             do {
                 while try await services.next() != nil {}
             } catch is Finished where succession.isAgreed {
-                logger.notice("making place for the program that is to follow")
+                logger.log(level: .notice, "making place for the program that is to follow", event: .nodeReplaced)
                 await notify.flush()
                 // In the midst of everything: a server that is cancelled does not bear those who connect meanwhile.
                 let error = succession.makePlace()
@@ -137,7 +140,7 @@ package struct Daemon: Sendable {
             }
         }
         await notify.flush()
-        logger.notice("stopped")
+        logger.log(level: .notice, "stopped", event: .nodeStopped)
     }
 
     private var shortestLease: Duration {
@@ -150,8 +153,8 @@ package struct Daemon: Sendable {
         guard let interval = Notify.watchdogInterval() else { return }
         for case .valid(let job) in jobs {
             guard let doubt = job.watchdogDoubt(interval: interval) else { continue }
-            logger.warning(
-                "\(doubt)",
+            logger.log(
+                level: .warning, "\(doubt)", event: .watchdogTooSlow,
                 metadata: [
                     "job": "\(job.name)", "watchdog": "\(interval)", "timeout": "\(job.lock.timeout)",
                     "lost_grace": "\(job.lock.lostGrace)",
@@ -177,8 +180,9 @@ package struct Daemon: Sendable {
                     board.abort()
                 case _:
                     isDraining = true
-                    logger.notice(
-                        "stopping: workloads are asked to end", metadata: ["signal": "\(KeptSignals.name(signal))"])
+                    logger.log(
+                        level: .notice, "stopping: workloads are asked to end", event: .nodeStopping,
+                        metadata: ["signal": "\(KeptSignals.name(signal))"])
                     notify.stopping()
                     group.addTask {
                         while !Task.isCancelled {

@@ -152,7 +152,7 @@ final class Reloader: Sendable {
             let first = refusal.errors.first.map { ": " + $0.text } ?? ""
             state.withLock { $0.warnings = ["the last reload, \(WallClock.rfc3339()), was refused\(first)"] }
         }
-        logger.error("reload refused", metadata: metadata)
+        logger.log(level: .error, "reload refused", event: .reloadFailed, metadata: metadata)
     }
 
     private func log(_ report: ReloadReport, took: Duration) {
@@ -164,8 +164,8 @@ final class Reloader: Sendable {
             logger.info(
                 "changed", metadata: ["job": "\(change.job)", "keys": "\(change.keys.joined(separator: ", "))"])
         }
-        logger.notice(
-            "reloaded",
+        logger.log(
+            level: .notice, "reloaded", event: .reloadDone,
             metadata: [
                 "added": "\(report.added.count)", "removed": "\(report.removed.count)",
                 "changed": "\(report.changed.count)", "restarted": "\(report.restarted.count)",

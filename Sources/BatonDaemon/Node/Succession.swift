@@ -10,6 +10,7 @@ import Synchronization
 /// The program on the disk is to take this one's place, in the same process: an upgrade that no workload notices.
 final class Succession: Sendable {
     private let image: ProgramImage
+    private let lastWords: @Sendable () -> Void
     private let begun = Doorbell()
     private let agreed = Mutex(false)
     private let toStop = Mutex(false)
@@ -17,8 +18,9 @@ final class Succession: Sendable {
     /// How long the check may take.
     private static let patience = Duration.seconds(10)
 
-    init(_ image: ProgramImage) {
+    init(_ image: ProgramImage, lastWords: @escaping @Sendable () -> Void) {
         self.image = image
+        self.lastWords = lastWords
     }
 
     /// Whether this program makes place.
@@ -51,7 +53,10 @@ final class Succession: Sendable {
     }
 
     /// Begins the program on the disk; returns only when that is not possible, with the reason.
-    func makePlace() -> SystemError { image.begin(isToStop: toStop.withLock { $0 }) }
+    func makePlace() -> SystemError {
+        lastWords()
+        return image.begin(isToStop: toStop.withLock { $0 })
+    }
 
     /// What a check by the program on the disk finds; nil: nothing.
     private func complaint() throws -> String? {

@@ -87,7 +87,9 @@ package final class WatchdogPulse: Service {
         }
         if ping { notify.watchdog() }
         for loop in stalled.sorted() {
-            logger.error("loop makes no progress, systemd's watchdog is not pinged", metadata: ["loop": "\(loop)"])
+            logger.log(
+                level: .error, "loop makes no progress, systemd's watchdog is not pinged", event: .loopStalled,
+                metadata: ["loop": "\(loop)"])
         }
         for ask in asks { ask() }
     }
