@@ -70,7 +70,10 @@ struct DaemonSocket {
     mutating func send(_ report: KeeperReport) {
         if connection < 0 { return }
         // A tail that can't be taken now can be asked for again; everything else is small.
-        if case .tail = report, !unsent.isEmpty { return }
+        switch report {
+        case .tail, .output: if !unsent.isEmpty { return }
+        case .hello, .started, .startFailed, .ended: break
+        }
         unsent.append(report.encode())
         flush()
     }

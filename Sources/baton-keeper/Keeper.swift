@@ -127,6 +127,7 @@ final class Keeper {
             case .order(.kill): events.append(.killRequested)
             case .order(.ack): events.append(.acknowledged)
             case .order(.tail): sendTail()
+            case .order(.output(let after)): sendOutput(after: after)
             }
         }
     }
@@ -134,6 +135,12 @@ final class Keeper {
     private func sendTail() {
         output.pump()
         daemon.send(.tail(context.board.tail))
+    }
+
+    private func sendOutput(after: UInt64) {
+        output.pump()
+        let (from, bytes) = context.board.output(after: after)
+        daemon.send(.output(after: after, from: from, bytes))
     }
 
     private func handleEvents() {

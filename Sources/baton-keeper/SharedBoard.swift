@@ -58,6 +58,14 @@ struct SharedBoard {
         clinux_store(writtenWord, written + UInt64(bytes.count))
     }
 
+    /// What is kept of the output that came after so many bytes of it, and which byte it begins with.
+    func output(after: UInt64) -> (from: UInt64, bytes: Bytes) {
+        let written = clinux_load(writtenWord)
+        let kept = tail
+        let from = min(max(after, written - UInt64(kept.count)), written)
+        return (from, Bytes(kept.suffix(Int(written - from))))
+    }
+
     /// What is kept, oldest first.
     var tail: Bytes {
         let written = clinux_load(writtenWord)

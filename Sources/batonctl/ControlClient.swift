@@ -29,6 +29,13 @@ struct ControlClient {
         try await request(.POST, path)
     }
 
+    /// The body of the answer, and what there is to say of it.
+    func getNoted(_ path: [String]) async throws(Failure) -> (body: [UInt8], note: String?) {
+        let answer = try await send(.GET, path)
+        guard answer.status != 200 else { return (answer.body, answer.note) }
+        throw Self.failure(status: answer.status, body: answer.body)
+    }
+
     private func request(_ method: HTTPMethod, _ path: [String]) async throws(Failure) -> [UInt8] {
         let answer = try await exchange(method, path)
         guard answer.status != 200 else { return answer.body }
@@ -37,16 +44,26 @@ struct ControlClient {
 
     /// The answer, whatever it is.
     func exchange(_ method: HTTPMethod, _ path: [String]) async throws(Failure) -> (status: UInt, body: [UInt8]) {
+        let answer = try await send(method, path)
+        return (answer.status, answer.body)
+    }
+
+    private func send(
+        _ method: HTTPMethod, _ path: [String]
+    ) async throws(Failure) -> (status: UInt, body: [UInt8], note: String?) {
         try SocketProbe.check(socketPath)
         var configuration = HTTPClient.Configuration()
         configuration.connectionPool.retryConnectionEstablishment = false
         let client = HTTPClient(eventLoopGroupProvider: .singleton, configuration: configuration)
-        let answer: (status: UInt, body: [UInt8])
+        let answer: (status: UInt, body: [UInt8], note: String?)
         do {
             var request = HTTPClientRequest(url: url(path))
             request.method = method
             let response = try await client.execute(request, timeout: Self.patience)
-            answer = (response.status.code, Array(buffer: try await response.body.collect(upTo: Self.longestAnswer)))
+            answer = (
+                response.status.code, Array(buffer: try await response.body.collect(upTo: Self.longestAnswer)),
+                response.headers.first(name: "Baton-Note")
+            )
             try await client.shutdown()
         } catch {
             try? await client.shutdown()  // The failure to report is the request's.
@@ -55,7 +72,7 @@ struct ControlClient {
         return answer
     }
 
-    private func url(_ path: [String]) -> String {
+    func url(_ path: [String]) -> String {
         let parts = path.map(Self.percentEncoded).joined(separator: "/")
         return "http+unix://\(Self.percentEncoded(socketPath))/v1/\(parts)"
     }
@@ -74,7 +91,7 @@ struct ControlClient {
         }
     }
 
-    private func failure(_ error: any Error) -> Failure {
+    func failure(_ error: any Error) -> Failure {
         let isTimeout = [.deadlineExceeded, .readTimeout, .connectTimeout].contains(error as? HTTPClientError)
         let reason =
             isTimeout

@@ -12,10 +12,20 @@ struct Logs: AsyncParsableCommand {
         discussion: """
             Of the run that goes on here, else of the last one that ran here. The bytes are printed as they are, unless \
             stdout is a terminal: then control characters are shown as \\x1b and the like.
+
+            --follow goes on until it is interrupted: with each run that starts on this node. What there is to say, as that \
+            a run has ended or that output was skipped, is on stderr. With --json each line is an object.
             """)
 
     @Argument(help: "The job.", completion: JobNames.completion)
     var job: String
+
+    @Flag(name: .shortAndLong, help: "Go on with what comes; begin with the last 10 lines, or as many as -n says.")
+    var follow = false
+
+    @Option(
+        name: [.customShort("n"), .long], help: ArgumentHelp("Only so many lines from the end.", valueName: "number"))
+    var lines: Int?
 
     @OptionGroup var socket: SocketOption
     @OptionGroup var json: JSONOption
@@ -25,9 +35,16 @@ struct Logs: AsyncParsableCommand {
         var lines: [String]
     }
 
+    func validate() throws {
+        if let lines, lines < 0 { throw ValidationError("-n wants a number of lines, not \(lines).") }
+    }
+
     func run() async throws {
+        if follow { return try await reportingFailure { () async throws(Failure) in try await followOutput() } }
         try await reportingFailure { () async throws(Failure) in
-            let bytes = try await socket.client.get(["jobs", job, "logs"])
+            let (all, note) = try await socket.client.getNoted(["jobs", job, "logs"])
+            if let note { Output.error("batonctl: " + PrintableText.escaped(note)) }
+            let bytes = lines.map { all.lastLines($0) } ?? all
             if json.isSet {
                 Output.line(try jsonText(bytes))
             } else if Output.isTerminal {
@@ -35,6 +52,20 @@ struct Logs: AsyncParsableCommand {
             } else {
                 Output.bytes(bytes)
             }
+        }
+    }
+
+    private func followOutput() async throws(Failure) {
+        // Beside the answer: stdout may be closed while nothing comes that could be written to it. It ends with the program.
+        let watch = Task.detached {
+            while !Output.isClosed { try await Task.sleep(for: .milliseconds(200)) }
+            Foundation.exit(0)
+        }
+        defer { watch.cancel() }
+        var printer = LogPrinter(job: job, isJSON: json.isSet)
+        try await socket.client.follow(["jobs", job, "logs", "follow"], query: "lines=\(lines ?? 10)") {
+            line throws(Failure) in
+            try printer.print(line)
         }
     }
 

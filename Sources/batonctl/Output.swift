@@ -14,6 +14,29 @@ enum Output {
     /// Bytes on stdout, as they are.
     static func bytes(_ bytes: [UInt8]) { write(bytes, to: STDOUT_FILENO) }
 
+    /// Bytes on stdout for somebody who follows. Who has closed it wants no more: then this program ends, and all is well.
+    static func followed(_ bytes: [UInt8]) {
+        signal(SIGPIPE, SIG_IGN)
+        var rest = bytes[...]
+        while !rest.isEmpty {
+            let count = rest.withUnsafeBytes { Glibc.write(STDOUT_FILENO, $0.baseAddress, $0.count) }
+            if count > 0 {
+                rest = rest.dropFirst(count)
+            } else if errno == EAGAIN {
+                var ready = pollfd(fd: STDOUT_FILENO, events: Int16(POLLOUT), revents: 0)
+                poll(&ready, 1, -1)
+            } else if errno != EINTR {
+                exit(errno == EPIPE ? 0 : 1)
+            }
+        }
+    }
+
+    /// Whether nobody can read stdout any more: then there is nothing to wait for.
+    static var isClosed: Bool {
+        var state = pollfd(fd: STDOUT_FILENO, events: 0, revents: 0)
+        return poll(&state, 1, 0) > 0 && state.revents & Int16(POLLERR | POLLHUP | POLLNVAL) != 0
+    }
+
     /// A text and a newline on stderr.
     static func error(_ text: String) { write(Array((text + "\n").utf8), to: STDERR_FILENO) }
 

@@ -54,12 +54,14 @@ import Testing
             "0104020209000000010000000000000001"
         ),
         (.tail([104, 105]), "0105020000006869"),
+        (.output(after: 1, from: 258, [104]), "0106" + "0100000000000000" + "0201000000000000" + "0100000068"),
     ]
 
     static let orders: [(KeeperOrder, String)] = [
         (.go(deadline: Instant(nanoseconds: -2)), "0101feffffffffffffff"),
         (.extend(deadline: Instant(nanoseconds: 1)), "01020100000000000000"),
         (.stop, "0103"), (.kill, "0104"), (.tail, "0105"), (.ack, "0106"),
+        (.output(after: 258), "01070201000000000000"),
     ]
 
     static let ends: [(RunEnd, String)] = [

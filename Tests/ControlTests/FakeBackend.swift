@@ -33,9 +33,47 @@ final class FakeBackend: ControlBackend {
         return report
     }
 
-    func logs(job: String) async throws(ControlError) -> [UInt8] {
+    func logs(job: String) async throws(ControlError) -> RecentOutput {
         _ = try await status(job: job)
-        return output
+        return RecentOutput(bytes: output, note: job == "mail" ? "mail runs on web-2" : nil)
+    }
+
+    func follow(job: String, lines: Int) async throws(ControlError) -> any FollowedOutput {
+        _ = try await status(job: job)
+        return MadeUpOutput(lines: lines, last: job == "mail" ? 3 : .max, closed: closed)
+    }
+
+    /// How many have followed, and do not any more.
+    let closed = Counter()
+
+    final class Counter: Sendable {
+        private let count = Mutex(0)
+        var value: Int { count.withLock { $0 } }
+        func add() { count.withLock { $0 += 1 } }
+    }
+
+    /// One number after the other.
+    private struct MadeUpOutput: FollowedOutput {
+        let lines: Int
+        let last: Int
+        let closed: Counter
+        var number = -3
+
+        mutating func next() async throws -> LogFrame? {
+            number += 1
+            switch number {
+            case -2: return .run("r-1", fence: 7)
+            case -1: return .output(Array("\(lines) lines\n".utf8))
+            case 0: return .skipped(12)
+            case ...last:
+                try await Task.sleep(for: .milliseconds(1))
+                return .output(Array("\(number)\n".utf8))
+            case last &+ 1: return .ended("r-1")
+            default: return nil
+            }
+        }
+
+        func close() { closed.add() }
     }
 
     func stop(job: String) async throws(ControlError) { try await act("stop", job) }

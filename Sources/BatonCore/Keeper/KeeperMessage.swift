@@ -23,6 +23,8 @@ package enum KeeperOrder: Equatable, Sendable {
     case tail
     /// The end of the run has been taken note of.
     case ack
+    /// Send what of the output came after so many bytes of it.
+    case output(after: UInt64)
 
     /// The packet.
     package func encode() -> Bytes {
@@ -38,6 +40,9 @@ package enum KeeperOrder: Equatable, Sendable {
         case .kill: writer.put(UInt8(4))
         case .tail: writer.put(UInt8(5))
         case .ack: writer.put(UInt8(6))
+        case .output(let after):
+            writer.put(UInt8(7))
+            writer.put(after)
         }
         return writer.bytes
     }
@@ -52,6 +57,7 @@ package enum KeeperOrder: Equatable, Sendable {
         case 4: self = .kill
         case 5: self = .tail
         case 6: self = .ack
+        case 7: self = .output(after: try reader.take())
         case _: throw .invalid
         }
         try reader.finish()
@@ -70,6 +76,9 @@ package enum KeeperReport: Equatable, Sendable {
     case ended(RunEnd)
     /// The last output, stdout and stderr together as they came.
     case tail(Bytes)
+    /// The output from that byte on, to the last there is; of what was asked for, older bytes than that are gone. `after`
+    /// is the question's, so that it is known what this answers.
+    case output(after: UInt64, from: UInt64, Bytes)
 
     /// Who a keeper is, and how far its run has come.
     package struct Hello: Equatable, Sendable {
@@ -130,6 +139,11 @@ package enum KeeperReport: Equatable, Sendable {
         case .tail(let bytes):
             writer.put(UInt8(5))
             writer.put(bytes)
+        case .output(let after, let from, let bytes):
+            writer.put(UInt8(6))
+            writer.put(after)
+            writer.put(from)
+            writer.put(bytes)
         }
         return writer.bytes
     }
@@ -143,6 +157,8 @@ package enum KeeperReport: Equatable, Sendable {
         case 3: self = .startFailed(step: try StartStep(from: &reader), errno: try reader.take())
         case 4: self = .ended(try RunEnd(from: &reader))
         case 5: self = .tail(try reader.takeBytes())
+        case 6:
+            self = .output(after: try reader.take(), from: try reader.take(), try reader.takeBytes())
         case _: throw .invalid
         }
         try reader.finish()

@@ -1,7 +1,9 @@
 // This source file is part of Baton.
 // SPDX-License-Identifier: Apache-2.0
 
+import BatonCore
 import Foundation
+import HTTPTypes
 import Hummingbird
 import NIOCore
 
@@ -26,11 +28,26 @@ enum ControlAnswer {
             body: ResponseBody(byteBuffer: try encode(value)))
     }
 
-    /// Output of a workload, byte for byte.
-    static func bytes(_ bytes: [UInt8]) -> Response {
+    /// Output of a workload, byte for byte; what there is to say of it is in a header.
+    static func output(_ output: RecentOutput) -> Response {
+        var headers: HTTPFields = [.contentType: "application/octet-stream"]
+        if let note = output.note, let name = HTTPField.Name(RecentOutput.noteHeader) {
+            headers[name] = PrintableText.escaped(note)
+        }
+        return Response(
+            status: .ok, headers: headers, body: ResponseBody(byteBuffer: ByteBuffer(bytes: output.bytes)))
+    }
+
+    /// Frames as lines of JSON, each sent when it is there.
+    static func frames(of output: any FollowedOutput) -> Response {
         Response(
-            status: .ok, headers: [.contentType: "application/octet-stream"],
-            body: ResponseBody(byteBuffer: ByteBuffer(bytes: bytes)))
+            status: .ok, headers: [.contentType: "application/x-ndjson"],
+            body: ResponseBody { writer in
+                defer { output.close() }
+                var output = output
+                while let frame = try await output.next() { try await writer.write(try encode(frame)) }
+                try await writer.finish(nil)
+            })
     }
 
     private static func encode(_ value: some Encodable) throws -> ByteBuffer {

@@ -8,7 +8,9 @@ package protocol ControlBackend: Sendable {
     /// The node and its jobs; with a name, only that job.
     func status(job: String?) async throws(ControlError) -> StatusReport
     /// The tail of a job's output: of the run on this node, else of the last one that ran here.
-    func logs(job: String) async throws(ControlError) -> [UInt8]
+    func logs(job: String) async throws(ControlError) -> RecentOutput
+    /// The last lines of a job's output, and what comes from then on, run after run.
+    func follow(job: String, lines: Int) async throws(ControlError) -> any FollowedOutput
     /// Stops a job and holds it down, fleet-wide. Returns when the mark is set.
     func stop(job: String) async throws(ControlError)
     /// Clears the marks of a job, so that it runs again. Returns when they are cleared.

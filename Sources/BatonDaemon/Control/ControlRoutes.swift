@@ -11,6 +11,7 @@ import Logging
 ///     GET  /v1/status            the node and its jobs
 ///     GET  /v1/status/JOB        the node and one job
 ///     GET  /v1/jobs/JOB/logs     the tail of its output, as bytes; for those who may act
+///     GET  /v1/jobs/JOB/logs/follow?lines=N      the last lines, and what comes from then on; likewise
 ///     POST /v1/jobs/JOB/stop     stop it and hold it down, fleet-wide
 ///     POST /v1/jobs/JOB/run      let it run again
 ///
@@ -42,7 +43,13 @@ struct ControlRoutes {
         }
         router.get("v1/jobs/:job/logs") { request, context in
             try gate.admit(context.peer, needing: .act, to: request)
-            return ControlAnswer.bytes(try await backend.logs(job: try Self.job(context)))
+            return ControlAnswer.output(try await backend.logs(job: try Self.job(context)))
+        }
+        router.get("v1/jobs/:job/logs/follow") { request, context in
+            try gate.admit(context.peer, needing: .act, to: request)
+            let lines = request.uri.queryParameters["lines"].map { Int($0) ?? -1 } ?? Int.max
+            guard lines >= 0 else { throw HTTPError(.badRequest, message: "lines is not a number of lines") }
+            return ControlAnswer.frames(of: try await backend.follow(job: try Self.job(context), lines: lines))
         }
         router.post("v1/jobs/:job/stop") { request, context in
             try await act("stop", request, context) { job throws(ControlError) in try await backend.stop(job: job) }
@@ -69,10 +76,10 @@ struct ControlRoutes {
             try await perform(job)
         } catch {
             metadata["reason"] = "\(error)"
-            logger.warning("operator's request failed", metadata: metadata)
+            logger.log(level: .warning, "operator's request failed", event: .operatorFailed, metadata: metadata)
             throw error
         }
-        logger.notice("operator's request carried out", metadata: metadata)
+        logger.log(level: .notice, "operator's request carried out", event: .operatorActed, metadata: metadata)
         return try ControlAnswer.json(Done(job: job, done: name))
     }
 

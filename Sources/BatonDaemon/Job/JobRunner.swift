@@ -33,6 +33,10 @@ final class JobRunner: Sendable {
         case tailWanted(AsyncStream<Bytes>.Continuation)
         /// The job's new definition, which leaves the run alone: it counts when this loop is done.
         case superseded(JobDefinition)
+        /// What came of the run's output after so many bytes of it is wanted.
+        case outputWanted(OutputDesk.Request)
+        /// So many more, or fewer, follow the output.
+        case followers(Int)
         /// The watchdog asks whether this loop turns.
         case pulse
     }

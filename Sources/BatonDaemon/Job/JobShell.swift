@@ -33,6 +33,8 @@ struct JobShell {
     private var said: StatusReport.State?
     /// Who waits for the run's last output.
     private var tailReaders: [AsyncStream<Bytes>.Continuation] = []
+    /// Who follows the output, and what they wait for.
+    var desk = OutputDesk()
     private(set) var isDone = false
 
     var context: NodeContext { runner.context }
@@ -54,8 +56,8 @@ struct JobShell {
 
     mutating func begin(_ group: inout DiscardingTaskGroup) {
         guard let inherited = runner.inherited else { return apply(.begin, &group) }
-        logger.notice(
-            "run of an earlier daemon found",
+        logger.log(
+            level: .notice, "run of an earlier daemon found", event: .runAdopted,
             metadata: ["run": "\(inherited.run.runID)", "fence": "\(inherited.run.record.fence)"])
         run = inherited.run
         if let link = inherited.run.link { listen(to: link, runID: inherited.run.runID, &group) }
@@ -77,7 +79,10 @@ struct JobShell {
             launches -= 1
             launched(runID, result, &group)
             finishIfDone()
+        case .keeper(let runID, .output(let after, let from, let bytes)?):
+            desk.heard(.init(runID: runID, from: from, bytes: bytes), after: after)
         case .keeper(let runID, let report):
+            if report == nil { desk.lost(runID) }
             if run?.runID == runID { heard(report, &group) }
         case .treeGone(let runID, let end):
             guard run?.runID == runID else { return }
@@ -98,6 +103,9 @@ struct JobShell {
         case .superseded(let definition):
             description = definition.description
             apply(.superseded(definition.restart), &group)
+        case .outputWanted(let request):
+            if desk.ask(request, of: run) { run?.link?.send(.output(after: request.after)) }
+        case .followers(let change): desk.followers += change
         case .pulse:
             // A renewal that neither came back nor ran into its own time limit: this loop is not well.
             if !machine.isRenewalOverdue(at: BootClock.now()) { context.pulse.progressed(runner.loopName) }
@@ -152,8 +160,11 @@ struct JobShell {
         case .startFailed: break  // `ended` follows, with the reason
         case .ended(let end):
             run?.hasEnded = true
+            // Before it is told that it may go: whoever follows is to see the run's last words.
+            if let run, desk.ends(run) { run.link?.send(.output(after: 0)) }
             apply(.runEnded(RunOutcome(end), jitter: .random(in: 0..<1)), &group)
         case .tail(let bytes): answerTails(bytes)
+        case .output: break  // answered at the desk, also after the run
         case nil:
             answerTails(nil)
             // Its keeper died, or exited before it was told to go. Either way: see for ourselves that nothing is left.
@@ -190,7 +201,7 @@ struct JobShell {
     private mutating func log(
         _ event: JobMachine.Event, from before: JobMachine.Description, to after: JobMachine.Description
     ) {
-        logger.debug("event", metadata: ["event": "\(event)", "state": "\(after.state)"])
+        logger.debug("heard", metadata: ["what": "\(event)", "state": "\(after.state)"])
         guard let state = worthSaying(event, before, after) else { return }
         said = state
         var metadata: Logger.Metadata = [:]
@@ -200,7 +211,8 @@ struct JobShell {
             if let pid = run.pid { metadata["pid"] = "\(pid)" }
         }
         if let reason = after.reason { metadata["reason"] = "\(reason)" }
-        logger.log(level: .info, "\(after.state.rawValue)", metadata: metadata)
+        logger.log(
+            level: .info, "\(after.state.rawValue)", event: EventKind(enteringState: after.state), metadata: metadata)
     }
 
     /// The state, if it is news to somebody who reads along. A release, and a competition that has not heard from the

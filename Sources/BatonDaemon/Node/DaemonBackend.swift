@@ -38,7 +38,7 @@ struct DaemonBackend: ControlBackend {
     }
 
     /// Who holds each job's lock now, by the live locks. Empty while the store does not answer.
-    private func holders(of jobs: [String]) async -> [String: StatusReport.Holder] {
+    func holders(of jobs: [String]) async -> [String: StatusReport.Holder] {
         guard store.state == .connected else { return [:] }
         return await withTaskGroup(of: (String, StatusReport.Holder?).self) { group in
             for job in jobs {
@@ -54,17 +54,6 @@ struct DaemonBackend: ControlBackend {
 
     private func lock(of job: String) -> LockClient {
         context.lock(of: job, timing: context.timing(of: context.storeSettings.maxLockTimeout))
-    }
-
-    func logs(job: String) async throws(ControlError) -> [UInt8] {
-        guard context.board.job(job) != nil else { throw .unknownJob(job) }
-        let runner = board.runner(of: job)
-        if case .file(let path) = runner?.definition.output {
-            throw .failed("the output of \(job) goes to \(path), on the node that runs it")
-        }
-        if let tail = await runner?.tail() { return tail }
-        if let tail = await context.runs.lastTail(job: job) { return tail }
-        throw .failed("no run of \(job) on this node yet")
     }
 
     func stop(job: String) async throws(ControlError) {
