@@ -41,6 +41,9 @@ public final class WaitingRoom: Sendable {
     /// How many tasks stand in lines.
     package var count: Int { lines.withLock { $0.values.reduce(0) { $0 + $1.places.count } } }
 
+    /// How many lines have a first that asked, and was told to wait.
+    package var informedLines: Int { lines.withLock { $0.values.count { $0.news != nil } } }
+
     /// Stands at the end of the line. To be left in any case.
     func enter(_ subject: Subject) -> Place {
         let place = Place(subject)

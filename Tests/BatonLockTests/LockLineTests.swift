@@ -124,7 +124,7 @@ struct LockLineTests {
             try await subject.store.overwrite(with: "foreign", timeout: nil)
             let lock = try Lock(subject.store, name: report, sleep: .seconds(600))
             let seldom = Task { try await lock.acquire() }  // cancelled below
-            try await eventually("it waits") { subject.store.waitingRoom.count == 1 }
+            try await eventually("it was told to wait") { subject.store.waitingRoom.informedLines == 1 }
             async let often = lock.acquire(sleep: .milliseconds(20), token: "mine")
             try await eventually("both wait") { subject.store.waitingRoom.count == 2 }
             try await subject.store.releaseQuietly(subject)
