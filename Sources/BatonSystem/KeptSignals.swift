@@ -19,7 +19,8 @@ package final class KeptSignals: Sendable {
         let counter = try checked(clinux_keep_signals(), "keep signals")
         let (taken, inlet) = AsyncStream.makeStream(of: Int32.self)
         self.taken = taken
-        let source = DispatchSource.makeReadSource(fileDescriptor: counter, queue: DispatchQueue(label: "baton.signals"))
+        let queue = DispatchQueue(label: "baton.signals")
+        let source = DispatchSource.makeReadSource(fileDescriptor: counter, queue: queue)
         source.setEventHandler {
             let counts = clinux_take_signals(counter)
             // A reload that came before a stop is of no use, and one that came after it neither.

@@ -22,6 +22,9 @@ package struct LeaseRecord: Equatable, Sendable {
     package var candidates: [Bytes] { [successor, token].compactMap { $0 } }
 
     /// Version, fence, T in milliseconds, token, successor: one line each, tokens in hexadecimal.
+    ///
+    /// Later versions of Baton may add lines at the end without another version number: an earlier one needs none of
+    /// them. They change the number when what is here means something else.
     package func encode() -> Bytes {
         let lines = [
             "1", "\(fence)", "\(timeout.milliseconds)", LeaseRecord.hex(token), LeaseRecord.hex(successor ?? []),
@@ -29,10 +32,16 @@ package struct LeaseRecord: Equatable, Sendable {
         return Bytes(lines.joined(separator: "\n").utf8)
     }
 
+    /// Whether it is a record that only a newer Baton understands.
+    package static func isNewer(_ bytes: Bytes) -> Bool {
+        let first = String(decoding: bytes.prefix { $0 != UInt8(ascii: "\n") }, as: UTF8.self)
+        return Int(first).map { $0 > 1 } ?? false
+    }
+
     /// Nil for anything but a whole record of this version.
     package init?(decoding bytes: Bytes) {
         let lines = String(decoding: bytes, as: UTF8.self).split(separator: "\n", omittingEmptySubsequences: false)
-        guard lines.count == 5, lines[0] == "1", let fence = Int64(lines[1]), let timeout = Int64(lines[2]),
+        guard lines.count >= 5, lines[0] == "1", let fence = Int64(lines[1]), let timeout = Int64(lines[2]),
             timeout > 0, let token = LeaseRecord.bytes(lines[3]), let successor = LeaseRecord.bytes(lines[4]),
             !token.isEmpty
         else { return nil }

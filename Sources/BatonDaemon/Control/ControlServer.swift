@@ -67,8 +67,20 @@ package struct ControlServer: Service {
         }
     }
 
-    /// Nobody new finds the socket from now on.
-    func hide() { socket.remove() }
+    /// Serves until it can't, or the task is cancelled; then whoever is connected is served until the process ends, and
+    /// nobody new finds the socket.
+    ///
+    /// A server that is itself cancelled does not bear those who connect at that moment: NIO ends the process.
+    func serve() async throws {
+        let (failures, inlet) = AsyncStream.makeStream(of: (any Error).self)
+        // Not a child of this task: it goes on after it.
+        Task {
+            do { try await run() } catch { inlet.yield(error) }
+            inlet.finish()
+        }
+        defer { socket.remove() }
+        for await failure in failures { throw failure }
+    }
 
     /// Why the socket could not be put into place, from the callback that found out.
     private final class Outcome: Sendable {

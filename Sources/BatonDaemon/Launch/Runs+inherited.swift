@@ -3,14 +3,15 @@
 
 import BatonCore
 import BatonSystem
+import Logging
 
 /// Runs of an earlier daemon.
 extension Runs {
     /// What an earlier daemon left in the runtime directory, by job: runs to take over, and runs that ended meanwhile.
-    func inherited() async -> [String: InheritedRun] {
+    func inherited(_ logger: Logger) async -> [String: InheritedRun] {
         await withTaskGroup(of: InheritedRun?.self) { group in
             for directory in RunDirectory.list(runtime: runtime) {
-                group.addTask { await inherit(directory) }
+                group.addTask { await inherit(directory, logger) }
             }
             var runs: [String: InheritedRun] = [:]
             for await found in group {
@@ -35,8 +36,9 @@ extension Runs {
         }
     }
 
-    private func inherit(_ directory: RunDirectory) async -> InheritedRun? {
+    private func inherit(_ directory: RunDirectory, _ logger: Logger) async -> InheritedRun? {
         let bytes = (try? directory.read(File.lease)) ?? nil
+        if let bytes, LeaseRecord.isNewer(bytes) { return await leaveAlone(directory, logger) }
         guard let record = bytes.flatMap({ LeaseRecord(decoding: $0) }) else {
             // Without a record nobody can have said `go`: its keeper, if there is one, exits by itself.
             directory.remove()
@@ -67,6 +69,20 @@ extension Runs {
         return InheritedRun(
             job: directory.job, run: run,
             event: .tookOver(runID: run.runID, fence: record.fence, deadline: past, pid: nil))
+    }
+
+    /// A run of a newer Baton, after a downgrade: who can't renew its lease must not touch it either. Its keeper ends it
+    /// when the lease ends, and until then keeps other runs of the job from starting here.
+    private func leaveAlone(_ directory: RunDirectory, _ logger: Logger) async -> InheritedRun? {
+        if (try? directory.status()) ?? nil != nil {
+            await discard(job: directory.job, runID: directory.runID)
+            return nil
+        }
+        logger.log(
+            level: .warning, "a run of a newer version is left alone: it ends when its lease ends",
+            event: .runLeftAlone,
+            metadata: ["job": "\(directory.job)", "run": "\(directory.runID)"])
+        return nil
     }
 
     private func ended(_ run: ActiveRun, _ outcome: RunOutcome) -> JobMachine.Event {

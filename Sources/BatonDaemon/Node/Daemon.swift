@@ -87,7 +87,7 @@ package struct Daemon: Sendable {
             fences: FenceMemory(folder: "\(directories.state)/fences", logger: logger),
             board: StatusBoard(), pulse: pulse, logger: logger)
         let board = JobBoard(
-            jobs: jobs, inherited: await context.runs.inherited(), context: context)
+            jobs: jobs, inherited: await context.runs.inherited(logger), context: context)
         let reloader = Reloader(
             files: files, settings: node, board: board, store: store, notify: notify, level: level, logger: logger)
         let backend = DaemonBackend(
@@ -105,7 +105,7 @@ package struct Daemon: Sendable {
 
         try await withThrowingTaskGroup(of: Void.self) { services in
             services.addTask { try await store.run() }
-            services.addTask { try await control.run() }
+            services.addTask { try await control.serve() }
             services.addTask { try await pulse.run() }
             services.addTask { await StatusLine(board: context.board, notify: notify, store: store).run() }
             services.addTask {
@@ -130,12 +130,10 @@ package struct Daemon: Sendable {
             } catch is Finished where succession.isAgreed {
                 logger.log(level: .notice, "making place for the program that is to follow", event: .nodeReplaced)
                 await notify.flush()
-                // In the midst of everything: a server that is cancelled does not bear those who connect meanwhile.
                 let error = succession.makePlace()
                 services.cancelAll()
                 throw error
             } catch is Finished {
-                control.hide()
                 services.cancelAll()
             }
         }
