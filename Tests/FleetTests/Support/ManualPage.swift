@@ -10,9 +10,6 @@ struct ManualPage {
     /// What it describes, each with its explanation, by section; without markup.
     private(set) var tags: [String: [String]] = [:]
     let path: String
-    /// All of it, without markup.
-    let text: String
-
     /// All pages, rendered into `folder`.
     static func render(into folder: String) async throws -> [String: ManualPage] {
         let (code, _, errors) = try await run("/bin/bash", [Checkout.path + "/.ci/man", folder])
@@ -30,7 +27,6 @@ struct ManualPage {
         self.path = path
         var section = ""
         let lines = try String(contentsOfFile: path, encoding: .utf8).split(separator: "\n")
-        text = lines.map(Self.plain).joined(separator: "\n")
         for (line, next) in zip(lines, lines.dropFirst()) {
             if line.hasPrefix(".SH ") { section = String(line.dropFirst(4)) }
             if line == ".TP" { tags[section, default: []].append(Self.plain(next)) }
