@@ -44,7 +44,7 @@ final class DatabaseFile: Sendable {
 
     /// Runs `body` in one transaction, which is rolled back when it throws or the time is over.
     func transact<Value: Sendable>(
-        about keys: LockKeys, timeout: Duration, _ access: Access,
+        about keys: LockKeys?, timeout: Duration, _ access: Access,
         _ body: @escaping @Sendable (inout StoreTransaction) throws -> Value
     ) async throws(LockError) -> Value {
         let outcome: Result<Value, LockError> = await withCheckedContinuation { continuation in
@@ -65,7 +65,7 @@ final class DatabaseFile: Sendable {
             return value
         case .failure(let error):
             storeState.withLock { $0 = .unreachable(error.message) }
-            throw LockError(error.code, lock: keys.name, error.message)
+            throw LockError(error.code, lock: keys?.name, error.message)
         }
     }
 

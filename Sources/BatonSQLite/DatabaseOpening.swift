@@ -13,7 +13,7 @@ struct DatabaseOpening {
 
     /// "Bato" in ASCII, in the file's header: tells our databases from those of other programs.
     private static let applicationID = 0x4261_746F
-    private static let schemaVersion = 2
+    private static let schemaVersion = 3
 
     /// - Parameter limit: how long to wait while another process holds the file's lock, now and in later requests.
     func open(_ limit: TimeLimit) throws -> Connection {
@@ -61,7 +61,7 @@ struct DatabaseOpening {
         if application != Self.applicationID {
             throw LockError(.refused, "\(path) is the SQLite database of another program, not Baton's")
         }
-        if version != Self.schemaVersion, version != 1 {
+        if !(1...Self.schemaVersion).contains(version) {
             throw LockError(
                 .refused, "\(path) has format \(version); this version of Baton knows format \(Self.schemaVersion)")
         }
@@ -103,13 +103,30 @@ struct DatabaseOpening {
                 ) WITHOUT ROWID;
                 CREATE TABLE change (key BLOB PRIMARY KEY, number INTEGER NOT NULL) WITHOUT ROWID;
                 CREATE UNIQUE INDEX change_number ON change (number);
+                \(Self.nodeTable)
                 PRAGMA application_id = \(Self.applicationID);
                 PRAGMA user_version = \(Self.schemaVersion);
                 """)
     }
-    /// Format 1 had no end of a lease apart from the lock's, and kept the failures with the lock.
+
+    /// New in format 3.
+    private static let nodeTable = """
+        CREATE TABLE node (
+            prefix TEXT NOT NULL, name TEXT NOT NULL, instance TEXT NOT NULL, record BLOB NOT NULL,
+            boot TEXT NOT NULL, expires INTEGER NOT NULL, PRIMARY KEY (prefix, name)
+        );
+        """
+
     private func bringUpToDate(_ database: Database) throws {
-        guard try Int.fetchOne(database, sql: "PRAGMA user_version") == 1 else { return }
+        let version = try Int.fetchOne(database, sql: "PRAGMA user_version") ?? 0
+        if version == 1 { try bringToFormat2(database) }
+        if version < Self.schemaVersion {
+            try database.execute(sql: "\(Self.nodeTable) PRAGMA user_version = \(Self.schemaVersion);")
+        }
+    }
+
+    /// Format 1 had no end of a lease apart from the lock's, and kept the failures with the lock.
+    private func bringToFormat2(_ database: Database) throws {
         try database.execute(
             sql: """
                 ALTER TABLE lock ADD COLUMN lease_ends INTEGER;
@@ -118,7 +135,6 @@ struct DatabaseOpening {
                 UPDATE holder SET failures = coalesce(
                     (SELECT lock.failures FROM lock WHERE lock.token = holder.token), 0);
                 ALTER TABLE lock DROP COLUMN failures;
-                PRAGMA user_version = \(Self.schemaVersion);
                 """)
     }
 }

@@ -21,7 +21,7 @@ public final class SQLiteStore: LockStore {
     public let maxLockTimeout: Duration
     /// Where this process's tasks wait for this store's locks.
     public let waitingRoom = WaitingRoom()
-    private let file: DatabaseFile
+    let file: DatabaseFile
     private let announcements: Announcements
 
     /// A store in the file at `path`, which is opened, and created with mode 0600, by the first request.

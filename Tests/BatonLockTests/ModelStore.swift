@@ -10,6 +10,7 @@ import Synchronization
 final class ModelStore: LockStore {
     private struct State {
         var model: StoreModel
+        var registry = NodeRegistryModel()
         var draws = 0
         var bells: [Bytes: [Doorbell]] = [:]
     }
@@ -93,6 +94,21 @@ final class ModelStore: LockStore {
         }
         bells?.forEach { $0.ring() }
         return bells != nil
+    }
+}
+
+extension ModelStore: NodeRegistry {
+    func register(_ request: RegisterRequest, timeout: Duration) async throws(LockError) -> RegisterReply {
+        try request.check()
+        return state.withLock { $0.registry.register(request, at: now()) }
+    }
+
+    func unregister(_ keys: NodeKeys, instance: String, timeout: Duration) async throws(LockError) -> Bool {
+        state.withLock { $0.registry.unregister(keys, instance: instance, at: now()) }
+    }
+
+    func nodes(prefix: String, timeout: Duration) async throws(LockError) -> [RegisteredNode] {
+        state.withLock { $0.registry.nodes(prefix, at: now()) }
     }
 }
 

@@ -65,6 +65,18 @@ struct ReadmeTests {
                     await bell.wait(until: .init(nanoseconds: .max))
                 }
             }
+            try await withValkeyStore(configuration) { store in
+                let node = NodeKeys(prefix: "baton", name: "web-1")
+                var request = RegisterRequest(keys: node, instance: "a", record: [1], timeToLive: .milliseconds(1))
+                for record in [[1], [2], nil] as [Bytes?] {
+                    request.record = record
+                    _ = try await store.register(request, timeout: patience)
+                    request.timeToLive = .seconds(15)
+                }
+                #expect(try await store.nodes(prefix: "baton", timeout: patience).map(\.record) == [[2]])
+                #expect(try await store.unregister(node, instance: "a", timeout: patience))
+                #expect(try await store.nodes(prefix: "baton", timeout: patience) == [])
+            }
             #expect(try server.ask("ACL", "LOG") == .array([]), "something was refused")
         }
     }

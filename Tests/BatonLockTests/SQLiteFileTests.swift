@@ -111,7 +111,7 @@ import Testing
         _ = try await bench.store().lookAround()
         try await bench.edit("PRAGMA user_version = 7")
         let error = await #expect(throws: LockError.self) { _ = try await bench.store().acquire(.library("a")) }
-        #expect(error?.message == "\(bench.path) has format 7; this version of Baton knows format 2")
+        #expect(error?.message == "\(bench.path) has format 7; this version of Baton knows format 3")
     }
 
     @Test func theFormatBeforeIsBroughtUpToDateAndNobodyLosesALease() async throws {
@@ -126,7 +126,7 @@ import Testing
         for statement in [
             "ALTER TABLE lock ADD COLUMN failures INTEGER NOT NULL DEFAULT 0", "UPDATE lock SET failures = 3",
             "ALTER TABLE lock DROP COLUMN lease_ends", "ALTER TABLE holder DROP COLUMN failures",
-            "PRAGMA user_version = 1",
+            "DROP TABLE node", "PRAGMA user_version = 1",
         ] {
             try await bench.edit(statement)
         }
@@ -139,6 +139,20 @@ import Testing
         #expect(try await after.acquire(.guarded("b")).isGranted == false)
         bench.advance(.seconds(15))
         #expect(try await after.acquire(.guarded("b")).isGranted)
+    }
+
+    @Test func theFormatWithoutNodesIsBroughtUpToDate() async throws {
+        let bench = SQLiteBench()
+        let before = bench.store()
+        try await before.settleNow()
+        #expect(try await before.acquire(.guarded("a")).isGranted)
+        await before.close()
+        for statement in ["DROP TABLE node", "PRAGMA user_version = 2"] { try await bench.edit(statement) }
+        let after = bench.store()
+        #expect(try await after.renew(.guarded("a")) == .renewed(timeToLive: .seconds(15)))
+        let request = RegisterRequest(
+            keys: NodeKeys(prefix: "baton", name: "web-1"), instance: "a", record: [1], timeToLive: .seconds(15))
+        #expect(try await after.register(request, timeout: .seconds(5)) == .registered)
     }
 
     @Test func missingAndForbiddenFoldersAreNamed() async throws {

@@ -11,7 +11,7 @@ struct Script: Sendable {
     /// What `EVALSHA` names it by.
     let digest: [UInt8]
 
-    private init(_ parts: String...) {
+    init(_ parts: String...) {
         text = [UInt8](parts.joined(separator: "\n").utf8)
         digest = [UInt8](sha1(text).utf8)
     }
@@ -29,7 +29,7 @@ struct Script: Sendable {
 
     /// The clock, numbers as text, and the end of every answer that a replica must not give: a stale copy of the lock
     /// says "no" without any write. So a write that changes nothing is tried first, which only a replica refuses.
-    private static let common = """
+    static let common = """
         local clock = redis.call('TIME')
         local now = clock[1] * 1000000 + clock[2]
         local function digits(n) return string.format('%.0f', n) end

@@ -100,6 +100,28 @@ struct ScriptAnswer {
 
     func wasMarked() -> Void? { word == "done" ? () : nil }
 
+    func registerReply() -> RegisterReply? {
+        switch word {
+        case "registered": .registered
+        case "unknown": .unknown
+        case "taken": self[0].text.map { .taken(instance: $0) }
+        default: nil
+        }
+    }
+
+    func wasUnregistered() -> Bool? {
+        switch word {
+        case "gone": true
+        case "foreign": false
+        default: nil
+        }
+    }
+
+    func nodeNames() -> [String]? {
+        guard word == "names", let text = self[0].text else { return nil }
+        return text.split(separator: "\n").map(String.init)
+    }
+
     /// The mark whose four parts begin there; nil when there is none.
     private func mark(_ first: Int) -> Mark? {
         guard let kind = self[first].text else { return nil }

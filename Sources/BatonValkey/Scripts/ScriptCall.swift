@@ -27,6 +27,16 @@ struct ScriptCall: Sendable {
         for companion in [keys.fence, keys.epoch, keys.holder, keys.mark] { command.append(companion) }
     }
 
+    /// A script that is about no lock.
+    init(_ script: Script, keys: [Bytes], arguments: [Bytes]) {
+        self.script = script
+        command = Command()
+        command.append("EVALSHA")
+        command.append(script.digest)
+        command.append(Int64(keys.count))
+        for word in keys + arguments { command.append(word) }
+    }
+
     static func acquire(_ request: AcquireRequest) throws(LockError) -> ScriptCall {
         try request.check()
         let (keys, guarding) = (request.keys, request.guarding)

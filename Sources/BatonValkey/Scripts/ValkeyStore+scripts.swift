@@ -8,9 +8,11 @@ import NIOCore
 extension ValkeyStore {
     /// Runs a script: by its digest, and by its text when the server does not know it.
     ///
-    /// - Parameter read: what the answer means; nil: nothing that makes sense.
+    /// - Parameters:
+    ///   - keys: the lock that errors name; nil: none.
+    ///   - read: what the answer means; nil: nothing that makes sense.
     func run<Value>(
-        _ call: ScriptCall, on keys: LockKeys, timeout: Duration,
+        _ call: ScriptCall, on keys: LockKeys?, timeout: Duration,
         _ read: (ScriptAnswer) throws(LockError) -> Value?
     ) async throws(LockError) -> Value {
         let deadline = NIODeadline.now() + TimeAmount(timeout)
@@ -24,7 +26,7 @@ extension ValkeyStore {
     // Not inlined: its variables would be part of every waiting request's frame.
     @inline(never)
     private func concluded<Value>(
-        _ outcome: Result<[Reply], LockError>, on keys: LockKeys, _ read: (ScriptAnswer) throws(LockError) -> Value?
+        _ outcome: Result<[Reply], LockError>, on keys: LockKeys?, _ read: (ScriptAnswer) throws(LockError) -> Value?
     ) throws(LockError) -> Value {
         do throws(LockError) {
             guard let answer = ScriptAnswer(try outcome.get()[0]) else { throw nonsense() }
@@ -33,18 +35,18 @@ extension ValkeyStore {
             guard let value = try read(answer) else { throw nonsense() }
             return value
         } catch {
-            throw keys.error(error.code, error.message)
+            throw keys?.error(error.code, error.message) ?? error
         }
     }
 
     /// Sends commands, again while the server says that it will pass.
-    func exchange(_ commands: [Command], about keys: LockKeys, timeout: Duration) async throws(LockError) -> [Reply] {
+    func exchange(_ commands: [Command], about keys: LockKeys?, timeout: Duration) async throws(LockError) -> [Reply] {
         let deadline = NIODeadline.now() + TimeAmount(timeout)
         var outcome = await send(commands, until: deadline)
         if case .success(let replies) = outcome, case .error(let message) = replies[0] {
             outcome = await sendAgain(commands, unlessKnown: nil, after: message, deadline)
         }
-        do { return try outcome.get() } catch { throw keys.error(error.code, error.message) }
+        do { return try outcome.get() } catch { throw keys?.error(error.code, error.message) ?? error }
     }
 
     /// After an error in answer to the first of the commands. Sending again is safe: an error reply is given for what
