@@ -68,6 +68,8 @@ package struct LoadedJobs: Equatable, Sendable {
     package var warnings: [ConfigProblem]
     /// Which file each job comes from.
     package var paths: [String: String]
+    /// What each job's file says with the node's defaults, as a number that nodes compare.
+    package var digests: [String: UInt64] = [:]
     /// The folders that are there and can't be read: what jobs are in them is not known.
     package var unreadable: [ConfigProblem]
 
@@ -164,8 +166,9 @@ package struct ConfigLoader: Sendable {
                 continue
             }
             result.paths[name] = entry.path
-            let (job, warnings) = loadJob(name, entry.path, node)
+            let (job, warnings, digest) = loadJob(name, entry.path, node)
             result.jobs.append(job)
+            result.digests[name] = digest
             result.warnings += warnings
         }
         return result
@@ -174,25 +177,29 @@ package struct ConfigLoader: Sendable {
     /// Reads one job file.
     package func loadJob(
         _ name: String, _ path: String, _ node: LoadedNode
-    ) -> (job: LoadedJob, warnings: [ConfigProblem]) {
+    ) -> (job: LoadedJob, warnings: [ConfigProblem], digest: UInt64) {
         let log = ProblemLog()
         if let reason = Names.problem(ofJob: name) { log.add(ConfigProblem(file: path, message: reason)) }
         var definition: JobDefinition?
+        var digest = ConfigDigest([])
         do {
             let contents = try TrustedFile(user: user).read(absolute(path))
+            digest = ConfigDigest(contents.bytes)  // if that is all there is
             let own = try TOMLText.parse(contents.bytes, path: path)
+            let whole = node.defaults?.below(own) ?? own
+            digest = ConfigDigest(whole)
             let decoder = JobDecoder(
                 name: name, store: node.settings.store, launcher: node.settings.launcher, user: user, log: log)
-            definition = decoder.decode(node.defaults?.below(own) ?? own)
+            definition = decoder.decode(whole)
             if let definition { warnOfProgram(definition, own, log) }
         } catch {
             log.add(error)
         }
         log.sort()
         guard let definition, !log.hasErrors else {
-            return (.invalid(name: name, problems: log.errors), log.warnings)
+            return (.invalid(name: name, problems: log.errors), log.warnings, digest.value)
         }
-        return (.valid(definition), log.warnings)
+        return (.valid(definition), log.warnings, digest.value)
     }
 
     private func warnOfProgram(_ job: JobDefinition, _ own: ConfigNode, _ log: ProblemLog) {

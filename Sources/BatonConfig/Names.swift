@@ -19,7 +19,11 @@ package enum Names {
             """
     }
 
+    /// What the keys of a job called "node" end with: a node's key must not be one of them.
+    private static let companions: Set = ["lock", "fence", "holder", "mark", "ledger", "runs"]
+
     static func problem(ofNode name: String) -> String? {
+        if companions.contains(name) { return "'\(name)' cannot be a node's name: the store uses that word itself" }
         if (1...64).contains(name.utf8.count), name.utf8.allSatisfy(isPlain) { return nil }
         return "'\(name)' cannot be a node's name; wanted 1 to 64 letters, digits and . _ -"
     }

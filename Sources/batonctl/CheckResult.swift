@@ -81,7 +81,7 @@ struct CheckResult: Encodable {
         }
         let folder = (path as NSString).deletingLastPathComponent
         let node = surroundings(of: folder.isEmpty ? "." : folder, loader)
-        let (job, warnings) = loader.loadJob(String(name.dropLast(5)), path, node)
+        let (job, warnings, _) = loader.loadJob(String(name.dropLast(5)), path, node)
         self.warnings += warnings.map { FileProblem($0) }
         add(job)
     }
