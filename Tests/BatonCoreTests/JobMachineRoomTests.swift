@@ -25,7 +25,7 @@ import Testing
 
     @Test func aFullNodeWithdrawsAndCompetesAgainWhenThereIsRoom() {
         var machine = competing()
-        #expect(told(&machine, .full(limit: 2), at: 10) == [.withdraw])
+        #expect(told(&machine, .noRoom(.full(limit: 2)), at: 10) == [.withdraw])
         let description = machine.describe(at: at(10))
         #expect(description.state == .ineligible)
         #expect(description.reason?.contains("node.max_runs allows (2)") == true)
@@ -41,12 +41,12 @@ import Testing
 
     @Test func whoIsElectedWithoutRoomGivesTheLockBackAtOnce() {
         var machine = competing()
-        #expect(told(&machine, .full(limit: 1), at: 10) == [.withdraw])
+        #expect(told(&machine, .noRoom(.full(limit: 1)), at: 10) == [.withdraw])
         #expect(told(&machine, elected(9), at: 11) == [.release(nil)])
         #expect(!machine.takesRoom)
         #expect(told(&machine, .released, at: 12) == [.compete])
         // The shell finds no room to compete in.
-        #expect(told(&machine, .full(limit: 1), at: 13) == [.withdraw])
+        #expect(told(&machine, .noRoom(.full(limit: 1)), at: 13) == [.withdraw])
         #expect(told(&machine, .withdrawn, at: 13) == [])
         #expect(machine.isCrowded)
     }
@@ -56,23 +56,36 @@ import Testing
         #expect(told(&machine, elected(0), at: 1) == [.launch])
         #expect(machine.takesRoom)
         // The last room was its own.
-        for event in [JobMachine.Event.full(limit: 1), .room, .withdrawn] {
+        for event in [JobMachine.Event.noRoom(.full(limit: 1)), .room, .withdrawn] {
             #expect(told(&machine, event, at: 2) == [])
         }
         #expect(told(&machine, .keeperReady, at: 5) == [.go(JobMachineTests.deadline)])
-        #expect(told(&machine, .full(limit: 1), at: 5) == [])
+        #expect(told(&machine, .noRoom(.full(limit: 1)), at: 5) == [])
         #expect(told(&machine, .workloadStarted(pid: 42), at: 6) == [])
-        #expect(told(&machine, .full(limit: 1), at: 6) == [])
+        #expect(told(&machine, .noRoom(.full(limit: 1)), at: 6) == [])
         #expect(told(&machine, .markSeen(Mark(kind: .heldDown)), at: 7) == [.stopWorkload])
         #expect(machine.takesRoom)
-        #expect(told(&machine, .full(limit: 1), at: 7) == [])
+        #expect(told(&machine, .noRoom(.full(limit: 1)), at: 7) == [])
         #expect(told(&machine, .runEnded(.stopped, jitter: 0), at: 8) == [.settle(.stopped), .release(nil)])
         #expect(!machine.takesRoom)
     }
 
+    @Test func whatIsInTheWayMayChange() {
+        var machine = competing()
+        #expect(told(&machine, .noRoom(.full(limit: 1)), at: 10) == [.withdraw])
+        #expect(told(&machine, .noRoom(.barred(by: "b")), at: 11) == [])
+        let reason = "another live batond (instance b) has this node's name"
+        #expect(machine.describe(at: Instant(nanoseconds: 0)).reason == reason)
+        #expect(told(&machine, .withdrawn, at: 12) == [])
+        #expect(machine.isCrowded && machine.describe(at: Instant(nanoseconds: 0)).reason == reason)
+        #expect(told(&machine, .noRoom(.barred(by: "c")), at: 13) == [])
+        #expect(machine.describe(at: Instant(nanoseconds: 0)).reason?.contains("(instance c)") == true)
+        #expect(told(&machine, .room, at: 14) == [.compete])
+    }
+
     @Test func aFullNodeDrainsAsAnyOther() {
         var leaving = competing()
-        #expect(told(&leaving, .full(limit: 1), at: 10) == [.withdraw])
+        #expect(told(&leaving, .noRoom(.full(limit: 1)), at: 10) == [.withdraw])
         var crowded = leaving
         #expect(told(&leaving, .drain, at: 11) == [.retired])
         // A grant that was on its way is not kept.

@@ -43,7 +43,7 @@ struct JobMachineWalkTests {
                     #expect(!world.mayRun && !world.competing, "\(history.suffix(6))")
                     world.competing = true
                     // A full node begins no competition.
-                    if world.isFull { world.next = [.full(limit: 1), .withdrawn] }
+                    if world.isFull { world.next = [.noRoom(.full(limit: 1)), .withdrawn] }
                 case .launch: #expect(world.holdsLock && !world.mayRun && !world.isFull, "\(history.suffix(6))")
                 case .go(let deadline):
                     #expect(world.holdsLock && !world.mayRun && deadline > now, "\(history.suffix(6))")
@@ -82,7 +82,7 @@ struct JobMachineWalkTests {
         case .withdrawn:
             world.competing = false
             world.withdrawing = false
-        case .full: world.isFull = true
+        case .noRoom: world.isFull = true
         case .room: world.isFull = false
         case .released:
             world.holdsLock = false
@@ -105,7 +105,7 @@ struct JobMachineWalkTests {
         if random.next() % 60 == 0 { possible += [.drain] }
         if random.next() % 60 == 0 { possible += [.replaced] }
         if random.next() % 60 == 0 { possible += [.superseded(JobMachineTests.definition.restart)] }
-        if random.next() % 10 == 0 { possible += [.full(limit: 1), .room] }
+        if random.next() % 10 == 0 { possible += [.noRoom(.full(limit: 1)), .room] }
         if world.withdrawing { possible += [.withdrawn, .withdrawn] }
         if world.competing {
             let sentAt = now - .milliseconds(Int64(random.next() % 16_000))

@@ -91,5 +91,12 @@ import Testing
         var endless = RunQuota(limit: 0)
         let granted = (0..<1000).count { endless.claim("\($0)") }
         #expect(granted == 1000 && !endless.isFull)
+        // A node whose name is another's takes no more, and keeps those that it has.
+        endless.barredBy = "b"
+        #expect(endless.obstacle(to: "new") == .barred(by: "b") && endless.obstacle(to: "7") == nil)
+        let whileBarred = [endless.claim("new"), endless.claim("7")]
+        endless.barredBy = nil
+        let afterwards = endless.claim("new")
+        #expect(whileBarred == [false, true] && afterwards)
     }
 }

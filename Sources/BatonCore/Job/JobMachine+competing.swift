@@ -19,7 +19,7 @@ extension JobMachine {
         case .elected(let runID, let fence, let failures, let sentAt):
             return giveBack(runID, fence, failures, sentAt: sentAt, at: now)
         case .waiting, .electionFailed, .lease, .keeperReady, .launchFailed, .workloadStarted, .runEnded, .markSeen,
-            .released, .releaseFailed, .full, .withdrawn, .room, .woke:
+            .released, .releaseFailed, .noRoom, .withdrawn, .room, .woke:
             return []
         }
     }
@@ -41,8 +41,8 @@ extension JobMachine {
         case .electionFailed(let why):
             state = .resting(until: now + .seconds(5), why)
             return []
-        case .full(let limit):
-            state = .leaving(limit: limit)
+        case .noRoom(let obstacle):
+            state = .leaving(obstacle)
             return [.withdraw]
         case .drain, .abort, .replaced, .superseded, .relieved: return [.withdraw] + retire()
         case .begin, .tookOver, .foundEnded, .lease, .keeperReady, .launchFailed, .workloadStarted, .runEnded,
@@ -59,7 +59,7 @@ extension JobMachine {
         case .elected(let runID, let fence, let failures, let sentAt):
             return giveBack(runID, fence, failures, sentAt: sentAt, at: now)
         case .begin, .tookOver, .foundEnded, .waiting, .electionFailed, .lease, .keeperReady, .launchFailed,
-            .workloadStarted, .runEnded, .markSeen, .released, .releaseFailed, .full, .withdrawn, .room:
+            .workloadStarted, .runEnded, .markSeen, .released, .releaseFailed, .noRoom, .withdrawn, .room:
             return []
         }
     }

@@ -1,13 +1,16 @@
 // This source file is part of Baton.
 // SPDX-License-Identifier: Apache-2.0
 
-/// Without room on this node (`node.max_runs`): no lock is asked for.
+/// Without room on this node: no lock is asked for.
 extension JobMachine {
     /// The competition was told to stop, and has not yet ended: another one must not begin beside it.
-    mutating func whenLeaving(_ event: Event, limit: Int, at now: Instant) -> [Action] {
+    mutating func whenLeaving(_ event: Event, _ obstacle: RunQuota.Obstacle, at now: Instant) -> [Action] {
         switch event {
         case .withdrawn:
-            state = .crowded(limit: limit)
+            state = .crowded(obstacle)
+            return []
+        case .noRoom(let another):
+            state = .leaving(another)
             return []
         case .electionFailed(let why):
             state = .resting(until: now + .seconds(5), why)
@@ -16,7 +19,7 @@ extension JobMachine {
             return giveBack(runID, fence, failures, sentAt: sentAt, at: now)
         case .drain, .abort, .replaced, .superseded, .relieved: return retire()
         case .begin, .tookOver, .foundEnded, .waiting, .lease, .keeperReady, .launchFailed, .workloadStarted, .runEnded,
-            .markSeen, .released, .releaseFailed, .runRequested, .full, .room, .woke:
+            .markSeen, .released, .releaseFailed, .runRequested, .room, .woke:
             return []
         }
     }
@@ -24,11 +27,14 @@ extension JobMachine {
     mutating func whenCrowded(_ event: Event, at now: Instant) -> [Action] {
         switch event {
         case .room: return compete()
+        case .noRoom(let another):
+            state = .crowded(another)
+            return []
         case .drain, .abort, .replaced, .superseded, .relieved: return retire()
         case .elected(let runID, let fence, let failures, let sentAt):
             return giveBack(runID, fence, failures, sentAt: sentAt, at: now)
         case .begin, .tookOver, .foundEnded, .waiting, .electionFailed, .lease, .keeperReady, .launchFailed,
-            .workloadStarted, .runEnded, .markSeen, .released, .releaseFailed, .runRequested, .full, .withdrawn, .woke:
+            .workloadStarted, .runEnded, .markSeen, .released, .releaseFailed, .runRequested, .withdrawn, .woke:
             return []
         }
     }

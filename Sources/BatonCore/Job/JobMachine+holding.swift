@@ -42,7 +42,7 @@ extension JobMachine {
             state = .launching(holding, giveUpAt: giveUpAt)
             return actions
         case .begin, .tookOver, .foundEnded, .waiting, .elected, .electionFailed, .workloadStarted, .released,
-            .releaseFailed, .runRequested, .full, .withdrawn, .room, .superseded:
+            .releaseFailed, .runRequested, .noRoom, .withdrawn, .room, .superseded:
             return []
         }
     }
@@ -65,7 +65,7 @@ extension JobMachine {
         case .woke, .lease:
             return keepLease(event, holding, pid: pid, at: now) { pid == nil ? .starting($0) : .running($0, pid: pid) }
         case .begin, .tookOver, .foundEnded, .waiting, .elected, .electionFailed, .keeperReady, .launchFailed,
-            .released, .releaseFailed, .runRequested, .full, .withdrawn, .room, .superseded:
+            .released, .releaseFailed, .runRequested, .noRoom, .withdrawn, .room, .superseded:
             return []
         }
     }
@@ -95,7 +95,7 @@ extension JobMachine {
             let actions = keepLease(event, holding, pid: pid, at: now) { .stopping($0, pid: pid, killAt: later) }
             return isOverdue && !actions.contains(.killWorkload) ? actions + [.killWorkload] : actions
         case .begin, .tookOver, .foundEnded, .waiting, .elected, .electionFailed, .keeperReady, .launchFailed,
-            .markSeen, .released, .releaseFailed, .runRequested, .full, .withdrawn, .room, .superseded, .replaced,
+            .markSeen, .released, .releaseFailed, .runRequested, .noRoom, .withdrawn, .room, .superseded, .replaced,
             .drain:
             return []
         }
@@ -115,7 +115,7 @@ extension JobMachine {
             state = .ending(holding, pid: pid)
             return []
         case .begin, .tookOver, .foundEnded, .waiting, .elected, .electionFailed, .keeperReady, .launchFailed,
-            .workloadStarted, .markSeen, .released, .releaseFailed, .runRequested, .full, .withdrawn, .room,
+            .workloadStarted, .markSeen, .released, .releaseFailed, .runRequested, .noRoom, .withdrawn, .room,
             .superseded, .replaced, .drain:
             return []
         }

@@ -47,7 +47,7 @@ extension JobMachine {
             state = .releasing(holding, mark, sent: true, retryAt: nil)
             return [.release(mark)]
         case .begin, .tookOver, .foundEnded, .waiting, .elected, .electionFailed, .keeperReady, .launchFailed,
-            .workloadStarted, .runEnded, .markSeen, .runRequested, .full, .withdrawn, .room, .superseded, .relieved,
+            .workloadStarted, .runEnded, .markSeen, .runRequested, .noRoom, .withdrawn, .room, .superseded, .relieved,
             .replaced, .drain, .abort:
             return []
         }

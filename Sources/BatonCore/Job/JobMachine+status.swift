@@ -20,7 +20,10 @@ extension JobMachine {
         switch state {
         case .idle: Description(state: .standby)
         case .competing(let waiting): describe(waiting, at: now)
-        case .leaving(let limit), .crowded(let limit):
+        case .leaving(.barred(let other)), .crowded(.barred(let other)):
+            Description(
+                state: .ineligible, reason: "another live batond (instance \(other)) has this node's name")
+        case .leaving(.full(let limit)), .crowded(.full(let limit)):
             Description(
                 state: .ineligible,
                 reason: """

@@ -40,8 +40,8 @@ package struct JobMachine: Equatable, Sendable {
         /// The job is defined anew in a way that its process does not survive: stop properly, and leave the lock to the
         /// machine that follows.
         case replaced
-        /// This node has as many runs as it may have.
-        case full(limit: Int)
+        /// This node may not take another run, and why.
+        case noRoom(RunQuota.Obstacle)
         /// The competition that was to stop is over, without a grant.
         case withdrawn
         /// This node has room for a run.
@@ -99,10 +99,10 @@ package struct JobMachine: Equatable, Sendable {
     enum State: Equatable, Sendable {
         case idle
         case competing(Waiting?)
-        /// The node is full, and the competition is on its way to stop.
-        case leaving(limit: Int)
-        /// The node is full.
-        case crowded(limit: Int)
+        /// There is no room on the node, and the competition is on its way to stop.
+        case leaving(RunQuota.Obstacle)
+        /// There is no room on the node.
+        case crowded(RunQuota.Obstacle)
         case resting(until: Instant, String?)
         /// The keeper was asked for; nothing may run yet.
         case launching(Holding, giveUpAt: Instant)
@@ -163,7 +163,7 @@ package struct JobMachine: Equatable, Sendable {
         switch state {
         case .idle: return whenIdle(event, at: now)
         case .competing: return whenCompeting(event, at: now)
-        case .leaving(let limit): return whenLeaving(event, limit: limit, at: now)
+        case .leaving(let obstacle): return whenLeaving(event, obstacle, at: now)
         case .crowded: return whenCrowded(event, at: now)
         case .resting(let until, _): return whenResting(event, until: until, at: now)
         case .launching(let holding, let giveUpAt):
@@ -201,6 +201,9 @@ package struct JobMachine: Equatable, Sendable {
     }
 
     package var isRetired: Bool { state == .retired }
+
+    /// What a competition waits for.
+    package var waitsFor: Waiting? { if case .competing(let waiting) = state { waiting } else { nil } }
 
     /// D, while a lock is held.
     package var leaseDeadline: Instant? {

@@ -6,20 +6,33 @@
 /// A job has room from the moment when it is elected until its run is proved to be over. A node without room competes for
 /// no lock.
 package struct RunQuota: Equatable, Sendable {
+    /// Why a node may not take another run.
+    package enum Obstacle: Equatable, Sendable {
+        /// It has so many.
+        case full(limit: Int)
+        /// Another live daemon, of this instance, has its name.
+        case barred(by: String)
+    }
+
     /// 0: no limit.
     package let limit: Int
+    /// The instance of another live daemon that has this node's name; nil: there is none.
+    package var barredBy: String?
     private var jobs: Set<String> = []
 
     package init(limit: Int) { self.limit = limit }
 
     package var isFull: Bool { limit > 0 && jobs.count >= limit }
 
-    /// Whether a job may compete: there is room, or it has its own already.
-    package func hasRoom(for job: String) -> Bool { !isFull || jobs.contains(job) }
+    /// What keeps jobs that have no room yet from competing.
+    package var obstacle: Obstacle? { barredBy.map { .barred(by: $0) } ?? (isFull ? .full(limit: limit) : nil) }
+
+    /// What keeps this job from competing; nil: there is room, or it has its own already.
+    package func obstacle(to job: String) -> Obstacle? { jobs.contains(job) ? nil : obstacle }
 
     /// Room for a job that was elected; false: there is none.
     package mutating func claim(_ job: String) -> Bool {
-        if !hasRoom(for: job) { return false }
+        if obstacle(to: job) != nil { return false }
         jobs.insert(job)
         return true
     }

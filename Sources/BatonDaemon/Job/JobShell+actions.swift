@@ -28,10 +28,10 @@ extension JobShell {
     }
 
     private mutating func competeIfThereIsRoom(_ group: inout DiscardingTaskGroup) {
-        guard !hasRoom else { return compete(&group) }
+        guard let obstacle else { return compete(&group) }
         // Nothing was begun that would have to be waited for.
         run = nil
-        runner.send(.full(limit: context.room.limit))
+        runner.send(.noRoom(obstacle))
         runner.send(.withdrawn)
     }
 

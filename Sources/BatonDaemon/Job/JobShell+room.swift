@@ -5,7 +5,8 @@ import BatonCore
 
 /// The job's share of the node's room for runs.
 extension JobShell {
-    var hasRoom: Bool { context.room.hasRoom(for: definition.name) }
+    /// What keeps the job from competing here; nil: nothing.
+    var obstacle: RunQuota.Obstacle? { context.room.obstacle(to: definition.name) }
 
     /// Gives the room back when no run of the job needs it any more. A lock that one loop hands on to the next keeps it,
     /// until the next one has it or has begun to compete as everybody does.
@@ -16,6 +17,6 @@ extension JobShell {
         }
         if !machine.takesRoom, legacy == nil, !awaitsHandedLock { context.room.free(definition.name) }
         // There may be room again since it was said that there is none.
-        if machine.isCrowded, hasRoom { runner.send(.roomChanged) }
+        if machine.isCrowded, obstacle == nil { runner.send(.roomChanged) }
     }
 }

@@ -90,7 +90,7 @@ struct JobShell {
             if end == nil { run?.link?.killKeeper() }
             let outcome = end.map { RunOutcome($0) } ?? .keeperLost
             apply(.runEnded(outcome, jitter: .random(in: 0..<1)), &group)
-        case .roomChanged: apply(hasRoom ? .room : .full(limit: context.room.limit), &group)
+        case .roomChanged: apply(obstacle.map { .noRoom($0) } ?? .room, &group)
         case .rang: if run != nil { lookAtMark(&group) }
         case .tookOver(let runID, let record):
             guard run?.runID == runID else { return }
@@ -144,8 +144,8 @@ struct JobShell {
                 record: LeaseRecord(token: grant.token, fence: fence, timeout: definition.lock.timeout))
         }
         // Others may have been elected for the last room there was.
-        if machine.isCompeting, !context.room.claim(definition.name) {
-            apply(.full(limit: context.room.limit), &group)
+        if machine.isCompeting, let obstacle = context.room.claim(definition.name) {
+            apply(.noRoom(obstacle), &group)
         }
         apply(.elected(runID: runID, fence: fence, failures: grant.failures, sentAt: grant.sentAt), &group)
         // A mark that was set meanwhile may have been announced before there was a run to look for.

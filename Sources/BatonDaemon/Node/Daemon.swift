@@ -18,6 +18,7 @@ package struct Daemon: Sendable {
     private let node: NodeSettings
     private let jobs: [LoadedJob]
     private let level: LogLevel
+    private let digests: [String: UInt64]
     private let directories: Directories
     private let logger: Logger
     private let instanceLock: InstanceLock
@@ -52,6 +53,7 @@ package struct Daemon: Sendable {
         self.files = files
         node = loaded.node.settings
         jobs = loaded.jobs.jobs
+        digests = loaded.jobs.digests
         self.level = level
         self.directories = directories
         self.logger = logger
@@ -88,10 +90,15 @@ package struct Daemon: Sendable {
             board: StatusBoard(), pulse: pulse, logger: logger)
         let board = JobBoard(
             jobs: jobs, inherited: await context.runs.inherited(logger), context: context)
+        let registration = Registration(
+            context, registry: store.registry, digests: digests,
+            predecessor: Registration.succeed(in: directories.runtime, as: context.instance, logger: logger))
         let reloader = Reloader(
-            files: files, settings: node, board: board, store: store, notify: notify, level: level, logger: logger)
+            files: files, settings: node, board: board, store: store, registration: registration, notify: notify,
+            level: level, logger: logger)
         let backend = DaemonBackend(
-            board: board, context: context, store: store, reloader: reloader, succession: succession)
+            board: board, context: context, store: store, registration: registration, reloader: reloader,
+            succession: succession)
         let control = try ControlServer(
             path: "\(directories.runtime)/control.sock", backend: backend,
             access: ControlAccess(operators: node.operators, logger: logger), logger: logger
@@ -109,12 +116,18 @@ package struct Daemon: Sendable {
             services.addTask { try await pulse.run() }
             services.addTask { await StatusLine(board: context.board, notify: notify, store: store).run() }
             services.addTask {
-                await withTaskGroup(of: Void.self) { group in
-                    group.addTask { await self.obey(signals, board, reloader, notify) }
-                    await board.run()
-                    // What comes from now on waits for the program that follows, if one does.
-                    signals.stop()
+                await withTaskGroup(of: Void.self) { registering in
+                    registering.addTask { await registration.run() }
+                    await withTaskGroup(of: Void.self) { group in
+                        group.addTask { await self.obey(signals, board, reloader, notify) }
+                        await board.run()
+                        // What comes from now on waits for the program that follows, if one does.
+                        signals.stop()
+                    }
+                    registering.cancelAll()
                 }
+                // The program that follows takes this one's place there as well.
+                if !succession.isAgreed { await registration.leave() }
                 throw Finished()
             }
             services.addTask {

@@ -13,6 +13,7 @@ final class Reloader: Sendable {
     private let files: NodeFiles
     private let board: JobBoard
     private let store: Store
+    private let registration: Registration
     private let notify: Notify
     private let level: LogLevel
     private let logger: Logger
@@ -31,12 +32,13 @@ final class Reloader: Sendable {
 
     /// - Parameter settings: what the daemon was started with.
     init(
-        files: NodeFiles, settings: NodeSettings, board: JobBoard, store: Store, notify: Notify, level: LogLevel,
-        logger: Logger
+        files: NodeFiles, settings: NodeSettings, board: JobBoard, store: Store, registration: Registration,
+        notify: Notify, level: LogLevel, logger: Logger
     ) {
         self.files = files
         self.board = board
         self.store = store
+        self.registration = registration
         self.notify = notify
         self.level = level
         self.logger = logger
@@ -87,6 +89,7 @@ final class Reloader: Sendable {
             let (loaded, definitions) = try read()
             guard let plan = board.apply(definitions) else { throw ControlError.draining }
             let report = complete(plan, loaded)
+            registration.use(loaded.jobs.digests)
             level.change(to: loaded.node.settings.logLevel)
             state.withLock { state in
                 state.settings.logLevel = loaded.node.settings.logLevel

@@ -12,24 +12,29 @@ final class RunRoom: Sendable {
         var watchers: [String: @Sendable () -> Void] = [:]
     }
     private let state: Mutex<State>
-    let limit: Int
 
     init(limit: Int) {
-        self.limit = limit
         state = Mutex(State(quota: RunQuota(limit: limit)))
     }
 
-    func hasRoom(for job: String) -> Bool { state.withLock { $0.quota.hasRoom(for: job) } }
+    /// What keeps a job from competing here; nil: nothing.
+    func obstacle(to job: String) -> RunQuota.Obstacle? { state.withLock { $0.quota.obstacle(to: job) } }
 
-    /// `tell` is called after each change between full and not full; what is true by then is to be asked.
+    /// Whether another live daemon has this node's name, and which.
+    var barredBy: String? { state.withLock { $0.quota.barredBy } }
+
+    /// No job takes new runs while another daemon has this node's name; nil: that is over.
+    func bar(by other: String?) { change { $0.barredBy = other } }
+
+    /// `tell` is called when room ends, or begins again; what is true by then is to be asked.
     func watch(_ job: String, tell: @escaping @Sendable () -> Void) {
         state.withLock { $0.watchers[job] = tell }
     }
 
     func forget(_ job: String) { state.withLock { $0.watchers[job] = nil } }
 
-    /// Room for a job that was elected; false: there is none.
-    func claim(_ job: String) -> Bool { change { $0.claim(job) } }
+    /// Room for a job that was elected; or why there is none.
+    func claim(_ job: String) -> RunQuota.Obstacle? { change { $0.claim(job) ? nil : $0.obstacle } }
 
     func add(_ job: String) { change { $0.add(job) } }
 
@@ -37,9 +42,9 @@ final class RunRoom: Sendable {
 
     private func change<Result>(_ body: (inout RunQuota) -> Result) -> Result {
         let (result, told) = state.withLock { state in
-            let wasFull = state.quota.isFull
+            let before = state.quota.obstacle
             let result = body(&state.quota)
-            return (result, state.quota.isFull == wasFull ? [] : Array(state.watchers.values))
+            return (result, state.quota.obstacle == before ? [] : Array(state.watchers.values))
         }
         for tell in told { tell() }
         return result

@@ -56,6 +56,14 @@ struct Store: Sendable {
         }
     }
 
+    /// Where the nodes find each other.
+    var registry: any NodeRegistry {
+        switch kind {
+        case .valkey(let store): store
+        case .sqlite(let store): store
+        }
+    }
+
     var state: StoreState {
         switch kind {
         case .valkey(let store): store.state
