@@ -18,7 +18,9 @@ struct Batonctl: AsyncParsableCommand {
             --socket PATH and --json may stand before or after the command.
             """,
         version: "batonctl \(BatonVersion.current)",
-        subcommands: [Status.self, Check.self, Logs.self, Stop.self, Run.self, Reload.self, Reexec.self])
+        subcommands: [
+            Status.self, Check.self, Logs.self, Stop.self, Run.self, Nodes.self, Explain.self, Reload.self, Reexec.self,
+        ])
 
     static func main() async {
         let arguments = ArgumentOrder.sharedOptionsLast(Array(CommandLine.arguments.dropFirst()))

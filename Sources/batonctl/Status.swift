@@ -23,13 +23,7 @@ struct Status: AsyncParsableCommand {
                 Output.line(JSONText.pretty(body))
                 return
             }
-            let report: StatusReport
-            do {
-                report = try JSONDecoder().decode(StatusReport.self, from: Data(body))
-            } catch {
-                throw Failure(
-                    code: .failed, message: "batond's answer can't be read (is it of another version?): \(error)")
-            }
+            let report = try StatusReport(answer: body)
             let now = Date().timeIntervalSince1970
             if job != nil, let only = report.jobs.first {
                 Output.line(StatusDetail.text(only, in: report, at: now))

@@ -46,7 +46,7 @@ package enum StatusTable {
     }
 
     /// Columns padded to their widest cell, two spaces apart, without spaces at the ends of lines.
-    private static func aligned(_ rows: [[String]]) -> [String] {
+    static func aligned(_ rows: [[String]]) -> [String] {
         let widths = (0..<(rows.first?.count ?? 0)).map { column in
             rows.map { $0[column].count }.max() ?? 0
         }

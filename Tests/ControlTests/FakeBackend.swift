@@ -78,6 +78,22 @@ final class FakeBackend: ControlBackend {
 
     func stop(job: String) async throws(ControlError) { try await act("stop", job) }
 
+    func nodes() async throws(ControlError) -> NodesReport {
+        var other = NodesReport.Node(name: "web-2", instance: "fedcba9876543210")
+        other.version = "0.1.0"
+        other.since = "2026-11-23T02:00:00Z"
+        (other.running, other.standby) = (1, 2)
+        other.differences = [.init(job: "report", kind: .differs, from: "web-1")]
+        return NodesReport(node: "web-1", nodes: [NodesReport.Node(name: "web-1", instance: "abc"), other])
+    }
+
+    func explain(job: String) async throws(ControlError) -> Explanation {
+        guard let shown = report.jobs.first(where: { $0.name == job }) else {
+            throw .unknownJob(job, nearest: "report")
+        }
+        return Explanation(ExplainFacts(node: report.node, job: job, state: shown.state, timeout: .seconds(15)))
+    }
+
     func run(job: String) async throws(ControlError) { try await act("run", job) }
 
     func reload() async throws(ControlError) -> ReloadReport {

@@ -19,6 +19,10 @@ package protocol ControlBackend: Sendable {
     func reload() async throws(ControlError) -> ReloadReport
     /// What `reload()` would do.
     func difference() async throws(ControlError) -> ReloadReport
+    /// Every live node of the fleet.
+    func nodes() async throws(ControlError) -> NodesReport
+    /// Why a job runs here, or does not.
+    func explain(job: String) async throws(ControlError) -> Explanation
     /// Makes sure that the program on the disk can take this one's place, with the files as they are now.
     func prepareReplacement() async throws(ControlError)
     /// Has it do so.
@@ -27,8 +31,8 @@ package protocol ControlBackend: Sendable {
 
 /// Why a request on the control socket was not carried out.
 package enum ControlError: Error, Equatable, Sendable, CustomStringConvertible {
-    /// No job of this name.
-    case unknownJob(String)
+    /// No job of this name, but perhaps one that was meant.
+    case unknownJob(String, nearest: String? = nil)
     /// It can't be done, and why.
     case failed(String)
     /// The store does not answer.
@@ -41,7 +45,8 @@ package enum ControlError: Error, Equatable, Sendable, CustomStringConvertible {
     /// As the answer and the log have it.
     package var description: String {
         switch self {
-        case .unknownJob(let job): "no job \"\(job)\" on this node"
+        case .unknownJob(let job, let nearest):
+            "no job \"\(job)\" on this node" + (nearest.map { "; did you mean \"\($0)\"?" } ?? "")
         case .failed(let reason), .storeUnreachable(let reason): reason
         case .badFiles(let refusal): refusal.error
         case .draining: "this batond is stopping"

@@ -59,6 +59,7 @@ struct ControlRoutes {
         }
         addReload(to: router)
         addReexec(to: router)
+        addNodes(to: router)
         return router
     }
 
@@ -85,7 +86,7 @@ struct ControlRoutes {
 
     /// The job that the path names. Whether there is one is the backend's to say; a job file with a bad name is shown
     /// as invalid under that name, so this only refuses what cannot be the name of a file.
-    private static func job(_ context: ControlContext) throws -> String {
+    static func job(_ context: ControlContext) throws -> String {
         let raw = try context.parameters.require("job")
         guard let name = raw.removingPercentEncoding, (1...255).contains(name.utf8.count), !name.contains("/"),
             PrintableText.escaped(name) == name

@@ -10,6 +10,7 @@ struct DaemonBackend: ControlBackend {
     let board: JobBoard
     let context: NodeContext
     let store: Store
+    let registration: Registration
     let reloader: Reloader
     let succession: Succession
 
@@ -19,6 +20,7 @@ struct DaemonBackend: ControlBackend {
             jobs = jobs.filter { $0.name == job }
             if jobs.isEmpty { throw .unknownJob(job) }
         }
+        async let divergence = divergenceWarnings()
         let holders = await holders(of: jobs.map(\.name))
         for index in jobs.indices {
             jobs[index].holder = holders[jobs[index].name]
@@ -26,7 +28,8 @@ struct DaemonBackend: ControlBackend {
         return StatusReport(
             node: context.name, instance: context.instance, version: BatonVersion.current,
             store: .init(url: store.url, state: stateText), jobs: jobs,
-            warnings: context.runs.warnings + store.warnings + reloader.warnings)
+            warnings: context.runs.warnings + store.warnings + reloader.warnings + registration.warnings
+                + (await divergence))
     }
 
     private var stateText: String {
@@ -52,7 +55,7 @@ struct DaemonBackend: ControlBackend {
         }
     }
 
-    private func lock(of job: String) -> LockClient {
+    func lock(of job: String) -> LockClient {
         context.lock(of: job, timing: context.timing(of: context.storeSettings.maxLockTimeout))
     }
 

@@ -32,6 +32,9 @@ final class StatusBoard: Sendable {
 
     func job(_ name: String) -> StatusReport.Job? { entries.withLock { $0[name] }.map(current) }
 
+    /// Where a job stands; nil: it has no loop here.
+    func machine(of name: String) -> JobMachine? { entries.withLock { $0[name]?.machine } }
+
     /// Sorted by name.
     func all() -> [StatusReport.Job] {
         entries.withLock { Array($0.values) }.map(current).sorted { $0.name < $1.name }
