@@ -19,6 +19,10 @@ import Testing
             ["job": "command = [\"/usr/bin/test-workload\", \"\(machine.historyInside)\", \"--daemonise\"]\n"]
         }
         try await withMachine(nodeFile: nodeFile, jobs: command) { machine in
+            try machine.write(
+                "[Service]\nEnvironment=BATON_TEST_WEDGE=/run/baton/wedge\n",
+                to: "/etc/systemd/system/batond.service.d/wedge.conf")
+            #expect(try await machine.enter("systemctl", "daemon-reload").code == 0)
             // "start" returns when it is ready: its control socket answers.
             let started = try await machine.enter("systemctl", "start", "batond")
             #expect(started.code == 0, "\(started.errors)")
@@ -31,11 +35,16 @@ import Testing
             }
 
             // A crash.
-            try await end(machine, with: "KILL", restarts: 1, because: "signal")
+            try await end(machine, by: "kill -s KILL $MAINPID", restarts: 1, because: "signal")
             try await expectGoesOn(machine, run)
 
             // A hang.
-            try await end(machine, with: "STOP", restarts: 2, because: "watchdog")
+            try await end(machine, by: "kill -s STOP $MAINPID", restarts: 2, because: "watchdog")
+            try await expectGoesOn(machine, run)
+
+            // Only the loop that renews the lease hangs; all else, and the control socket, goes on.
+            try await end(machine, by: "printf job >/run/baton/wedge", restarts: 3, because: "watchdog")
+            #expect(try await machine.journal().contains("loop makes no progress"))
             try await expectGoesOn(machine, run)
 
             // An ordinary stop.
@@ -70,10 +79,10 @@ import Testing
         return try #require(found)
     }
 
-    /// Signals the daemon, and waits until systemd has started another.
-    private func end(_ machine: Machine, with signal: String, restarts: Int, because result: String) async throws {
+    /// Does something to the daemon, and waits until systemd has started another.
+    private func end(_ machine: Machine, by command: String, restarts: Int, because result: String) async throws {
         let pid = try await machine.property("MainPID")
-        #expect(try await machine.enter("kill", "-s", signal, pid).code == 0)
+        #expect(try await machine.enter("env", "MAINPID=\(pid)", "sh", "-c", command).code == 0)
         try await eventually(within: .seconds(20), "systemd restarts it") {
             guard try await machine.property("NRestarts") == "\(restarts)" else { return false }
             return try await machine.property("ActiveState") == "active"

@@ -107,6 +107,9 @@ final class JobRunner: Sendable {
             group.addTask { await self.listen(competition) }
             shell.begin(&group)
             for await message in mailbox {
+                #if DEBUG
+                await Wedge.holdUp(definition.name)
+                #endif
                 shell.handle(message, &group)
                 if shell.isDone { break }
             }
