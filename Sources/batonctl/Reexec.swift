@@ -19,6 +19,8 @@ struct Reexec: AsyncParsableCommand {
 
     /// How long the new batond may take to be up.
     private static let patience = Duration.seconds(30)
+    /// The same, when batond said nothing before it was gone: it may have been stopped instead.
+    private static let patienceWithoutAnswer = Duration.seconds(5)
 
     private struct Done: Encodable {
         var from: String
@@ -30,13 +32,15 @@ struct Reexec: AsyncParsableCommand {
     func run() async throws {
         try await reportingFailure { () async throws(Failure) in
             let before = try Self.report(try await socket.client.get(["status"]))
+            var patience = Self.patience
             do throws(Failure) {
                 _ = try await socket.client.post(["reexec"])
             } catch {
                 // It may be gone before its answer was sent: then the next one is to be seen.
                 if error.code != .unreachable { throw error }
+                patience = Self.patienceWithoutAnswer
             }
-            let after = try await successor(of: before)
+            let after = try await successor(of: before, within: patience)
             let runs = Self.runs(after)
             if json.isSet {
                 let done = Done(from: before.version, to: after.version, instance: after.instance, runs: runs)
@@ -51,8 +55,10 @@ struct Reexec: AsyncParsableCommand {
     private static func runs(_ report: StatusReport) -> Int { report.jobs.filter { $0.run != nil }.count }
 
     /// A report by another instance, after it has taken the runs over; some may have ended meanwhile.
-    private func successor(of before: StatusReport) async throws(Failure) -> StatusReport {
-        let end = ContinuousClock.now + Self.patience
+    private func successor(
+        of before: StatusReport, within patience: Duration
+    ) async throws(Failure) -> StatusReport {
+        let end = ContinuousClock.now + patience
         var seen: ContinuousClock.Instant?
         while ContinuousClock.now < end {
             if let body = try? await socket.client.get(["status"]), let report = try? Self.report(body),
@@ -66,7 +72,7 @@ struct Reexec: AsyncParsableCommand {
         }
         throw Failure(
             code: .unreachable,
-            message: "no new batond is up after \(Self.patience): \"systemctl status batond\" says more")
+            message: "no new batond is up after \(patience): \"systemctl status batond\" says more")
     }
 
     private static func report(_ body: [UInt8]) throws(Failure) -> StatusReport {

@@ -127,20 +127,20 @@ package struct Daemon: Sendable {
                     registering.cancelAll()
                 }
                 // The program that follows takes this one's place there as well.
-                if !succession.isAgreed { await registration.leave() }
+                if !board.isRelieved { await registration.leave() }
                 throw Finished()
             }
             services.addTask {
-                guard await succession.isDue() else { return }
+                // Who stops the node first has it stopped.
+                guard await succession.isDue(), board.relieve() else { return }
                 if reloader.isUp { notify.reloading() }
-                board.relieve()
                 // A lock that can't be given back now is found, or runs out, as after a crash.
                 try await Task.sleep(for: .seconds(3))
                 throw Finished()
             }
             do {
                 while try await services.next() != nil {}
-            } catch is Finished where succession.isAgreed {
+            } catch is Finished where board.isRelieved {
                 logger.log(level: .notice, "making place for the program that is to follow", event: .nodeReplaced)
                 await notify.flush()
                 let error = succession.makePlace()
@@ -184,12 +184,15 @@ package struct Daemon: Sendable {
                 case SIGHUP:
                     logger.notice("reload asked for", metadata: ["signal": "\(KeptSignals.name(signal))"])
                     group.addTask { _ = try? await reloader.reload() }  // it has told the log how it went
-                // Too late for this program, which has given its runs away.
-                case _ where succession.isAgreed: succession.stopAfterwards()
                 case _ where isDraining:
                     logger.warning("second signal: workloads are killed")
                     board.abort()
                 case _:
+                    guard board.drain() else {
+                        // Too late for this program, which has given its runs away.
+                        succession.stopAfterwards()
+                        continue
+                    }
                     isDraining = true
                     logger.log(
                         level: .notice, "stopping: workloads are asked to end", event: .nodeStopping,
@@ -201,7 +204,6 @@ package struct Daemon: Sendable {
                             try? await Task.sleep(for: .seconds(5))
                         }
                     }
-                    board.drain()
                 }
             }
             group.cancelAll()

@@ -21,7 +21,9 @@ final class JobBoard: Sendable {
         var invalid: [String: StatusReport.Job] = [:]
         /// The loops that turn, also those that are about to be done.
         var runners: [String: JobRunner] = [:]
-        var isDraining = false
+        /// How it ends: it is decided once.
+        var ending: Ending?
+        var isDraining: Bool { ending != nil }
     }
 
     private let state: Mutex<State>
@@ -67,7 +69,11 @@ final class JobBoard: Sendable {
     /// The loop of a job that runs here, or would.
     func runner(of job: String) -> JobRunner? { state.withLock { $0.runners[job] } }
 
+    private enum Ending { case drained, relieved }
+
     var isDraining: Bool { state.withLock { $0.isDraining } }
+    /// Its runs are left to the daemon that comes next.
+    var isRelieved: Bool { state.withLock { $0.ending == .relieved } }
 
     /// Runs every job until all are drained. A node without jobs is up as well.
     func run() async {
@@ -178,24 +184,23 @@ final class JobBoard: Sendable {
 
     // MARK: The end
 
-    /// Stops every job properly; ``run()`` returns when all of them are.
-    func drain() {
-        let runners = state.withLock { state in
-            state.isDraining = true
-            return Array(state.runners.values)
-        }
-        for runner in runners { runner.send(.drain) }
-        begin.finish()
-    }
+    /// Stops every job properly; ``run()`` returns when all of them are. False: they are left to the next daemon already.
+    func drain() -> Bool { end(.drained, .drain) }
 
-    /// Leaves every run to the daemon that comes next; ``run()`` returns when all else is given back.
-    func relieve() {
-        let runners = state.withLock { state in
-            state.isDraining = true
+    /// Leaves every run to the daemon that comes next; ``run()`` returns when all else is given back. False: they are being
+    /// stopped already.
+    func relieve() -> Bool { end(.relieved, .relieved) }
+
+    private func end(_ ending: Ending, _ event: JobMachine.Event) -> Bool {
+        let runners = state.withLock { state -> [JobRunner]? in
+            if let decided = state.ending, decided != ending { return nil }
+            state.ending = ending
             return Array(state.runners.values)
         }
-        for runner in runners { runner.send(.relieved) }
+        guard let runners else { return false }
+        for runner in runners { runner.send(event) }
         begin.finish()
+        return true
     }
 
     /// Kills every workload.

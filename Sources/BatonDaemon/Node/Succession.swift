@@ -12,7 +12,7 @@ final class Succession: Sendable {
     private let image: ProgramImage
     private let lastWords: @Sendable () -> Void
     private let begun = Doorbell()
-    private let agreed = Mutex(false)
+    private let isWanted = Mutex(false)
     private let toStop = Mutex(false)
 
     /// How long the check may take.
@@ -22,9 +22,6 @@ final class Succession: Sendable {
         self.image = image
         self.lastWords = lastWords
     }
-
-    /// Whether this program makes place.
-    var isAgreed: Bool { agreed.withLock { $0 } }
 
     /// Has the program on the disk check the files that it would start with: nobody wants to find out afterwards.
     func prepare() async throws(ControlError) {
@@ -39,7 +36,7 @@ final class Succession: Sendable {
 
     /// From now on ``isDue()`` returns.
     func begin() {
-        agreed.withLock { $0 = true }
+        isWanted.withLock { $0 = true }
         begun.ring()
     }
 
@@ -48,8 +45,8 @@ final class Succession: Sendable {
 
     /// Waits until this program is to make place; false when the task is cancelled first.
     func isDue() async -> Bool {
-        while !Task.isCancelled, !isAgreed { await begun.wait(until: .distantFuture) }
-        return isAgreed
+        while !Task.isCancelled, !isWanted.withLock({ $0 }) { await begun.wait(until: .distantFuture) }
+        return isWanted.withLock { $0 }
     }
 
     /// Begins the program on the disk; returns only when that is not possible, with the reason.
