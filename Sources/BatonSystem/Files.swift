@@ -74,6 +74,20 @@ package enum Files {
         try checked(clinux_admit_group(path, owningGroupMay ? 1 : 0, group), "set the access control list of \(path)")
     }
 
+    /// The names in a folder, in order; none if it can't be read.
+    static func entries(in path: String) -> [String] {
+        guard let folder = opendir(path) else { return [] }
+        defer { closedir(folder) }
+        var names: [String] = []
+        while let entry = readdir(folder) {
+            let name = withUnsafePointer(to: &entry.pointee.d_name) {
+                $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
+            }
+            if name != "." && name != ".." { names.append(name) }
+        }
+        return names.sorted()
+    }
+
     private static func writeAll(_ file: Int32, _ contents: Bytes, _ path: String) throws(SystemError) {
         var written = 0
         while written < contents.count {

@@ -49,16 +49,8 @@ package struct ProgramImage: Sendable {
         return SystemError(errno: -error, operation: "execute \(path)")
     }
 
+    /// Without the one that was open to look, which is not any more.
     private static func descriptors() -> [Int32] {
-        guard let folder = opendir("/proc/self/fd") else { return [] }
-        defer { closedir(folder) }
-        var found: [Int32] = []
-        while let entry = readdir(folder) {
-            let name = withUnsafePointer(to: &entry.pointee.d_name) {
-                $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
-            }
-            if let descriptor = Int32(name), descriptor != dirfd(folder) { found.append(descriptor) }
-        }
-        return found
+        Files.entries(in: "/proc/self/fd").compactMap { Int32($0) }.filter { fcntl($0, F_GETFD) >= 0 }
     }
 }

@@ -78,27 +78,14 @@ package struct RunDirectory: Equatable, Sendable {
 
     /// Removes it with all that is in it; the job's own folder stays, for its flock. One that is gone is not an error.
     package func remove() {
-        for name in Self.entries(in: path) { unlink("\(path)/\(name)") }
+        for name in Files.entries(in: path) { unlink("\(path)/\(name)") }
         rmdir(path)
     }
 
     private static func folders(in path: String) -> [String] {
-        entries(in: path).filter { name in
+        Files.entries(in: path).filter { name in
             var info = stat()
             return lstat("\(path)/\(name)", &info) == 0 && info.st_mode & S_IFMT == S_IFDIR
         }
-    }
-
-    private static func entries(in path: String) -> [String] {
-        guard let folder = opendir(path) else { return [] }
-        defer { closedir(folder) }
-        var names: [String] = []
-        while let entry = readdir(folder) {
-            let name = withUnsafePointer(to: &entry.pointee.d_name) {
-                $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
-            }
-            if name != "." && name != ".." { names.append(name) }
-        }
-        return names.sorted()
     }
 }

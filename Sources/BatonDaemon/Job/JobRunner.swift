@@ -67,19 +67,7 @@ final class JobRunner: Sendable {
     func tail() async -> Bytes? {
         let (answer, inlet) = AsyncStream<Bytes>.makeStream()
         send(.tailWanted(inlet))
-        return await withTaskGroup(of: Bytes?.self) { group in
-            group.addTask {
-                for await tail in answer { return tail }
-                return nil
-            }
-            group.addTask {
-                try? await Task.sleep(for: .seconds(2))
-                return nil
-            }
-            let first = await group.next() ?? nil
-            group.cancelAll()
-            return first
-        }
+        return await answer.first(within: .seconds(2)) { $0 }
     }
 
     /// The job's lock, by the definition of this loop.

@@ -123,18 +123,6 @@ extension JobRunner {
     func output(of runID: String?, after: UInt64, seen: OutputDesk.Seen) async -> OutputDesk.Answer? {
         let (answers, inlet) = AsyncStream<OutputDesk.Answer>.makeStream()
         send(.outputWanted(.init(runID: runID, after: after, seen: seen, answer: inlet)))
-        return await withTaskGroup(of: OutputDesk.Answer?.self) { group in
-            group.addTask {
-                for await answer in answers { return answer }
-                return nil
-            }
-            group.addTask {
-                try? await Task.sleep(for: .seconds(2))
-                return nil
-            }
-            let first = await group.next() ?? nil
-            group.cancelAll()
-            return first
-        }
+        return await answers.first(within: .seconds(2)) { $0 }
     }
 }

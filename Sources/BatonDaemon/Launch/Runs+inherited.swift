@@ -91,20 +91,8 @@ extension Runs {
 
     /// A keeper's first word; nil: it does not say any within two seconds.
     private func greeting(of link: KeeperLink) async -> KeeperReport.Hello? {
-        await withTaskGroup(of: KeeperReport.Hello?.self) { group in
-            group.addTask {
-                for await event in link.events {
-                    if case .report(.hello(let hello)) = event { return hello }
-                }
-                return nil
-            }
-            group.addTask {
-                try? await Task.sleep(for: .seconds(2))
-                return nil
-            }
-            let first = await group.next() ?? nil
-            group.cancelAll()
-            return first
+        await link.events.first(within: .seconds(2)) { event in
+            if case .report(.hello(let hello)) = event { hello } else { nil }
         }
     }
 }
