@@ -26,7 +26,7 @@ test:
 	swift build --build-tests
 	.ci/check
 	.ci/docs
-	swift test --no-parallel
+	.ci/tests
 
 build: setup
 	@echo "Building $(PROGRAMS) (release). The first time, this compiles all dependencies: about 6 minutes on 2 cores."

@@ -3,6 +3,7 @@
 
 import BatonCore
 import BatonDaemon
+import BatonTestSupport
 import Foundation
 import Glibc
 import Logging
@@ -69,26 +70,10 @@ func built(_ name: String) throws -> String {
 func run(
     _ program: String, _ arguments: [String], environment: [String: String] = [:], input: String = ""
 ) async throws -> Finished {
-    try await withFolder { folder async throws in
-        try writeFile(folder + "/in", input)
-        try writeFile(folder + "/out")
-        try writeFile(folder + "/err")
-        let process = Process()
-        process.executableURL = URL(fileURLWithPath: program)
-        process.arguments = arguments
-        process.environment = ["PATH": "/usr/bin:/bin:/usr/sbin:/sbin"].merging(environment) { _, new in new }
-        process.standardInput = try FileHandle(forReadingFrom: URL(fileURLWithPath: folder + "/in"))
-        process.standardOutput = try FileHandle(forWritingTo: URL(fileURLWithPath: folder + "/out"))
-        process.standardError = try FileHandle(forWritingTo: URL(fileURLWithPath: folder + "/err"))
-        let (ended, signal) = AsyncStream<Void>.makeStream()
-        process.terminationHandler = { _ in signal.finish() }
-        try process.run()
-        for await _ in ended {}
-        return Finished(
-            code: process.terminationStatus,
-            out: String(decoding: try Data(contentsOf: URL(fileURLWithPath: folder + "/out")), as: UTF8.self),
-            error: String(decoding: try Data(contentsOf: URL(fileURLWithPath: folder + "/err")), as: UTF8.self))
-    }
+    let (code, out, error) = try await BatonTestSupport.run(
+        program, arguments,
+        environment: ["PATH": "/usr/bin:/bin:/usr/sbin:/sbin"].merging(environment) { _, new in new }, input: input)
+    return Finished(code: code, out: out, error: error)
 }
 
 /// `batonctl`, as an operator would call it.

@@ -9,7 +9,7 @@ import Testing
 @testable import BatonTestSupport
 
 /// Files and stores that are not as they should be: batond and batonctl say which, where and why.
-@Suite(.serialized) struct BadInputTests {
+@Suite(.serialized, .timeLimit(.minutes(5))) struct BadInputTests {
     private static var jobs: [BadFile] { BadFile.jobs + (geteuid() == 0 ? BadFile.rootJobs : []) }
 
     private func expect(_ bad: BadFile, in message: String, path: String) {

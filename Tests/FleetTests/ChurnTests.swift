@@ -11,7 +11,7 @@ import Testing
 /// Many jobs, and daemons that die all the time.
 ///
 /// `BATON_CHURN_SECONDS` shortens or lengthens it (120), `BATON_SEED` repeats one (the seed is printed).
-@Suite(.serialized) struct ChurnTests {
+@Suite(.serialized, .timeLimit(.minutes(5))) struct ChurnTests {
     private static let environment = ProcessInfo.processInfo.environment
     private let length = Duration.seconds(Self.environment["BATON_CHURN_SECONDS"].flatMap(Int64.init) ?? 120)
     private let seed = Self.environment["BATON_SEED"].flatMap(UInt64.init) ?? UInt64.random(in: 0...999_999_999)

@@ -8,7 +8,7 @@ import Testing
 @testable import BatonTestSupport
 
 /// What shells offer when somebody presses the tab key.
-@Suite struct CompletionTests {
+@Suite(.timeLimit(.minutes(5))) struct CompletionTests {
     @Test(arguments: ["bash", "zsh", "fish"], ["batond", "batonctl"])
     func theScriptIsValid(_ shell: String, _ program: String) async throws {
         try await withScript(program, shell) { script in

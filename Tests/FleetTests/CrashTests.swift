@@ -9,7 +9,7 @@ import Testing
 @testable import BatonTestSupport
 
 /// Daemons, keepers and guards that die or hang.
-@Suite(.serialized) struct CrashTests {
+@Suite(.serialized, .timeLimit(.minutes(5))) struct CrashTests {
     /// Three nodes, one job, warm: every waiter has watched the store for longer than T.
     private func withWarmFleet(
         workload arguments: [String] = [],
@@ -71,7 +71,7 @@ import Testing
             runner.signal(SIGSTOP)
             let expiry = try server.expiry(ofLockOf: "job")
             // Meanwhile nobody else gets its runtime directory.
-            let (code, _, errors) = try await FleetTests.run(Binary.batond, runner.arguments)
+            let (code, _, errors) = try await BatonTestSupport.run(Binary.batond, runner.arguments)
             #expect(code == 78)
             #expect(errors.contains("\(runner.pid)"), "\(errors)")
             let next = try await fleet.waitForRun(after: run.last)

@@ -9,7 +9,7 @@ import Testing
 @testable import BatonTestSupport
 
 /// A machine whose batond gets the store's password from systemd, and whose operators are a group of its own.
-@Suite(.serialized, .needsRoot) struct CredentialTests {
+@Suite(.serialized, .needsRoot, .timeLimit(.minutes(5))) struct CredentialTests {
     private let password = "Cr3d-4b6d-" + UUID().uuidString
     private let token = "Job-Tok3n-0c1f-" + UUID().uuidString
     private let nodeFile = """

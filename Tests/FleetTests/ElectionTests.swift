@@ -9,7 +9,7 @@ import Testing
 @testable import BatonTestSupport
 
 /// Real daemons, keepers and workloads of three nodes; what they did is read from the workloads' own lines.
-@Suite(.serialized) struct ElectionTests {
+@Suite(.serialized, .timeLimit(.minutes(5))) struct ElectionTests {
     @Test func threeNodesOnOneServerRunTheJobOnce() async throws {
         try await withServer { server in
             try await withFleet(server: server) { try await oneRunner($0) }

@@ -9,7 +9,7 @@ import Testing
 @testable import BatonTestSupport
 
 /// What every launcher must do, under a real systemd.
-@Suite(.serialized, .needsRoot) struct LauncherTests {
+@Suite(.serialized, .needsRoot, .timeLimit(.minutes(5))) struct LauncherTests {
     /// Processes that leave the run in every way there is are gone before the lock is released, so before the next run.
     @Test(arguments: LauncherKind.allCases) func whoLeavesTheRunIsGoneBeforeTheRelease(launcher: LauncherKind)
         async throws

@@ -9,7 +9,7 @@ import Testing
 @testable import BatonTestSupport
 
 /// Three machines of a fleet, from their package on: what an operator does to them, and what befalls them.
-@Suite(.serialized, .needsRoot) struct MachineFleetTests {
+@Suite(.serialized, .needsRoot, .timeLimit(.minutes(5))) struct MachineFleetTests {
     private static func settings(_ url: String) -> String {
         """
         [store]

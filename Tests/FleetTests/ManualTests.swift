@@ -9,7 +9,7 @@ import Testing
 @testable import BatonTestSupport
 
 /// The manual tells of everything that there is, and of nothing else.
-@Suite struct ManualTests {
+@Suite(.timeLimit(.minutes(5))) struct ManualTests {
     private func withManual(_ body: ([String: ManualPage]) async throws -> Void) async throws {
         let folder = "/tmp/baton-manual-" + UUID().uuidString.prefix(8).lowercased()
         defer { try? FileManager.default.removeItem(atPath: folder) }

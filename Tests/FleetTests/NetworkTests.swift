@@ -9,7 +9,7 @@ import Testing
 @testable import BatonTestSupport
 
 /// Machines that are cut off: nothing is refused, everything is lost.
-@Suite(.serialized, .needsRoot) struct NetworkTests {
+@Suite(.serialized, .needsRoot, .timeLimit(.minutes(5))) struct NetworkTests {
     private static let names = ["a", "b", "c"]
 
     private func withCutableFleet(

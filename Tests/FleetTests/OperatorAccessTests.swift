@@ -9,7 +9,7 @@ import Testing
 @testable import BatonTestSupport
 
 /// `[control] operators`, with a real daemon and real peers.
-@Suite(.serialized, .needsRoot) struct OperatorAccessTests {
+@Suite(.serialized, .needsRoot, .timeLimit(.minutes(5))) struct OperatorAccessTests {
     private let group = 42_043
 
     @Test func operatorsActAndStrangersDoNot() async throws {

@@ -9,7 +9,7 @@ import Testing
 @testable import BatonTestSupport
 
 /// What an operator does with batonctl, and what a job's own end leads to.
-@Suite(.serialized) struct OperatorTests {
+@Suite(.serialized, .timeLimit(.minutes(5))) struct OperatorTests {
     @Test func stopHoldsAJobDownEverywhereUntilRun() async throws {
         try await withServer { server in
             try await withFleet(server: server) { fleet in

@@ -9,7 +9,7 @@ import Testing
 @testable import BatonTestSupport
 
 /// A daemon without rights, in a root without systemd and without cgroups, as in a container.
-@Suite(.serialized, .needsRoot) struct OrdinaryUserTests {
+@Suite(.serialized, .needsRoot, .timeLimit(.minutes(5))) struct OrdinaryUserTests {
     @Test func itWorksAndSaysWhatIsBestEffort() async throws {
         try await withFleet { fleet in
             let node = try fleet.node("a")

@@ -9,7 +9,7 @@ import Testing
 @testable import BatonTestSupport
 
 /// The Debian package, on machines that have nothing of Baton before.
-@Suite(.serialized, .needsRoot) struct PackageTests {
+@Suite(.serialized, .needsRoot, .timeLimit(.minutes(5))) struct PackageTests {
     private static let (first, second) = (DebianPackage.versions[0], DebianPackage.versions[1])
 
     @Test func aPackageIsInstalledUpgradedRemovedAndPurged() async throws {

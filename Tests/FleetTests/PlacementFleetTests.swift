@@ -9,7 +9,7 @@ import Testing
 @testable import BatonTestSupport
 
 /// `[placement]`, `[node] tags` and `max_runs`, with real nodes. The suite of the decisions is `PlacementTests`.
-@Suite(.serialized) struct PlacementFleetTests {
+@Suite(.serialized, .timeLimit(.minutes(5))) struct PlacementFleetTests {
     @Test func aJobStaysOnTheNodesThatItsFileAllows() async throws {
         try await withServer { server in
             try await withFleet(server: server) { fleet in

@@ -9,7 +9,7 @@ import Testing
 @testable import BatonTestSupport
 
 /// batond replaces itself by the program on the disk.
-@Suite(.serialized) struct ReexecTests {
+@Suite(.serialized, .timeLimit(.minutes(5))) struct ReexecTests {
     private func withRunner(
         jobs: [String] = ["job"], _ body: (_ fleet: Fleet, _ node: Node) async throws -> Void
     ) async throws {

@@ -9,7 +9,7 @@ import Testing
 @testable import BatonTestSupport
 
 /// What real nodes know of each other, and what `batonctl nodes` and `batonctl explain` make of it.
-@Suite(.serialized) struct RegistryTests {
+@Suite(.serialized, .timeLimit(.minutes(5))) struct RegistryTests {
     @Test func threeNodesOnOneServerKnowEachOther() async throws {
         try await withServer { server in
             try await withFleet(server: server) { try await knowEachOther($0) }

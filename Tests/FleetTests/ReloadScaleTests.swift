@@ -9,7 +9,7 @@ import Testing
 @testable import BatonTestSupport
 
 /// A thousand job files that change at once.
-@Suite(.serialized) struct ReloadScaleTests {
+@Suite(.serialized, .timeLimit(.minutes(5))) struct ReloadScaleTests {
     private static let standby = (0..<980).map { "standby-\($0)" }
     private static let running = (0..<20).map { "running-\($0)" }
 

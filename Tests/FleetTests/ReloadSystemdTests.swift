@@ -9,7 +9,7 @@ import Testing
 @testable import BatonTestSupport
 
 /// Reloads as a real systemd sees them, with the unit as it ships.
-@Suite(.serialized, .needsRoot) struct ReloadSystemdTests {
+@Suite(.serialized, .needsRoot, .timeLimit(.minutes(5))) struct ReloadSystemdTests {
     private let nodeFile = "[store]\nmax_lock_timeout = \"15s\"\n[defaults.lock]\ntimeout = \"15s\"\n"
 
     @Test func systemctlReloadWaitsAndFailsWithABadFile() async throws {

@@ -9,7 +9,7 @@ import Testing
 @testable import BatonTestSupport
 
 /// Files that change under a running daemon.
-@Suite(.serialized) struct ReloadTests {
+@Suite(.serialized, .timeLimit(.minutes(5))) struct ReloadTests {
     @Test func onlyWhatMattersToAProcessRestartsIt() async throws {
         try await withFleet { fleet in
             let node = try fleet.node("a")

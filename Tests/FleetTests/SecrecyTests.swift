@@ -9,7 +9,7 @@ import Testing
 @testable import BatonTestSupport
 
 /// Planted secrets, looked for everywhere where somebody could read them.
-@Suite(.serialized) struct SecrecyTests {
+@Suite(.serialized, .timeLimit(.minutes(5))) struct SecrecyTests {
     /// Of the store, of a node that has a wrong one, and of a job. No program says any of these words by itself.
     private let password = "St0re-7f3a-" + UUID().uuidString
     private let wrong = "Wr0ng-5d2c-" + UUID().uuidString

@@ -9,7 +9,7 @@ import Testing
 @testable import BatonTestSupport
 
 /// A systemd that refuses to start a run's unit, or is slow about it, lets nothing run that has not the lock.
-@Suite(.serialized, .needsRoot) struct SlowSystemdTests {
+@Suite(.serialized, .needsRoot, .timeLimit(.minutes(5))) struct SlowSystemdTests {
     @Test func aRefusedStartIsAReasonAndNoRun() async throws {
         let rest = "restart.max_delay = \"1s\"\n"
         try await withLauncherMachine(

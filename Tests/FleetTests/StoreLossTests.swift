@@ -9,7 +9,7 @@ import Testing
 @testable import BatonTestSupport
 
 /// A server that stops, hangs, restarts, forgets, or can't be reached.
-@Suite(.serialized) struct StoreLossTests {
+@Suite(.serialized, .timeLimit(.minutes(5))) struct StoreLossTests {
     private func withRunningFleet(
         _ options: TestServer.Options = .init(),
         _ body: (_ fleet: Fleet, _ server: TestServer, _ nodes: [Node], _ run: History.Run) async throws -> Void

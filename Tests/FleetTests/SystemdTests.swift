@@ -9,7 +9,7 @@ import Testing
 @testable import BatonTestSupport
 
 /// The unit as it ships, under a real systemd.
-@Suite(.serialized, .needsRoot) struct SystemdTests {
+@Suite(.serialized, .needsRoot, .timeLimit(.minutes(5))) struct SystemdTests {
     /// The ordinary T: a daemon that the watchdog ends has time to come back before the lease ends.
     private let nodeFile = "[store]\nmax_lock_timeout = \"15s\"\n[defaults.lock]\ntimeout = \"15s\"\n"
 

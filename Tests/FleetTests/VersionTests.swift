@@ -9,7 +9,7 @@ import Testing
 @testable import BatonTestSupport
 
 /// Run folders that another version wrote.
-@Suite(.serialized) struct VersionTests {
+@Suite(.serialized, .timeLimit(.minutes(5))) struct VersionTests {
     /// A daemon that is killed, its run's record rewritten, and another daemon on it.
     private func withRecord(
         rewritten: (String) -> String, _ body: (Fleet, Node, History.Run) async throws -> Void

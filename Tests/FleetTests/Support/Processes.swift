@@ -88,26 +88,3 @@ enum Binary {
     static var keeper: String { folder + "/baton-keeper" }
     static var workload: String { folder + "/test-workload" }
 }
-
-/// Runs a program to its end.
-func run(_ program: String, _ arguments: [String], environment: [String: String]? = nil) async throws -> (
-    code: Int32, output: String, errors: String
-) {
-    let process = Process()
-    process.executableURL = URL(fileURLWithPath: program)
-    process.arguments = arguments
-    if let environment { process.environment = environment }
-    let (output, errors) = (Pipe(), Pipe())
-    process.standardOutput = output
-    process.standardError = errors
-    process.standardInput = FileHandle.nullDevice
-    try process.run()
-    return await withCheckedContinuation { continuation in
-        DispatchQueue.global().async {
-            let text = String(decoding: output.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
-            let complaints = String(decoding: errors.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
-            process.waitUntilExit()
-            continuation.resume(returning: (process.terminationStatus, text, complaints))
-        }
-    }
-}
