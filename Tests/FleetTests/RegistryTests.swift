@@ -16,7 +16,7 @@ import Testing
         }
     }
 
-    @Test func threeNodesOnOneFileKnowEachOther() async throws {
+    @Test(.enabled(if: TestLength.isLong)) func threeNodesOnOneFileKnowEachOther() async throws {
         try await withFleet(timeout: .seconds(4)) { try await knowEachOther($0) }
     }
 
