@@ -13,7 +13,8 @@ package func run(
     _ program: String, _ arguments: [String], environment: [String: String]? = nil, input: String = "",
     limit: Duration = .seconds(120)
 ) async throws -> (code: Int32, output: String, errors: String) {
-    // Files, not pipes: a pipe is held open by whatever the program leaves behind.
+    // Files, not pipes: a pipe's end may get into a program that is started elsewhere at the same moment, and stays open
+    // as long as that one lives.
     let folder = FileManager.default.temporaryDirectory.path + "/baton-run-" + UUID().uuidString.prefix(13)
     try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: false)
     defer { try? FileManager.default.removeItem(atPath: folder) }
