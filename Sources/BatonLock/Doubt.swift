@@ -1,15 +1,8 @@
 // This source file is part of Baton.
 // SPDX-License-Identifier: Apache-2.0
 
-package import BatonCore
+import BatonCore
 import Synchronization
-
-/// A token that the store may hold the lock for, although the call that sent it has ended.
-package struct Doubt: Equatable, Sendable {
-    package var token: Bytes
-    /// Random bits of ours, which nobody else has; not a token of the caller's own.
-    package var tokenIsFresh: Bool
-}
 
 /// The last doubt that a `Lock` was left with, for the next of its calls that can clear it up.
 final class Doubts: Sendable {

@@ -1,7 +1,7 @@
 // This source file is part of Baton.
 // SPDX-License-Identifier: Apache-2.0
 
-import BatonCore
+package import BatonCore
 import BatonSystem
 import Synchronization
 
@@ -19,23 +19,11 @@ package final class Waiter: Sendable {
                 maxLockTimeout: policy.guarding?.maxLockTimeout ?? policy.timing.timeout, fence: fence))
     }
 
-    var largestFence: Int64 { machine.withLock { $0.largestFence } }
-
-    /// What may be presented now: the nonce, and the record of a vanished lock.
-    func presents(at now: Instant) -> (nonce: Bytes?, claim: Bytes?) {
-        machine.withLock { ($0.nonceToPresent(at: now), $0.claimToPresent(at: now)) }
-    }
-
-    func received(
-        _ answer: Stamped<AcquireReply>, at arrival: Instant, longestWait: Duration?
-    ) -> WaitMachine.Decision {
-        // Who was granted the lock does not wait; the system's generator costs a system call.
-        // A lock that ran out is to be taken over within 20 ms.
-        let jitter = if case .granted = answer.reply { 0 } else { Int.random(in: 0...12) }
-        return machine.withLock {
-            $0.received(
-                answer.reply, serverTime: answer.serverTime, at: arrival, jitter: .milliseconds(jitter),
-                longestWait: longestWait)
-        }
+    /// One event of a competition for this lock.
+    func handle(
+        _ event: CompetitionMachine.Event, by competition: inout CompetitionMachine, serverTime: Int64?,
+        at now: Instant
+    ) -> CompetitionMachine.Action {
+        machine.withLock { competition.handle(event, &$0, serverTime: serverTime, at: now) }
     }
 }

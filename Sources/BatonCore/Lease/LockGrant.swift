@@ -1,8 +1,6 @@
 // This source file is part of Baton.
 // SPDX-License-Identifier: Apache-2.0
 
-package import BatonCore
-
 /// A token with the lease that was granted to it.
 package struct LockGrant: Equatable, Sendable {
     package var token: Bytes
