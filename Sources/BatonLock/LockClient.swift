@@ -22,23 +22,26 @@ package final class LockClient: Sendable {
         self.policy = policy
     }
 
-    /// Renews, extends, puts back, or swaps the token.
+    /// Renews, extends, or puts back.
     ///
     /// - Returns: the answer, with the instant before its request was sent.
     package func renew(
         token: Bytes, change: RenewRequest.Change, deadline: Instant?, fence: Int64?, holder: Bytes?,
-        successor: RenewRequest.Successor? = nil, within timeout: Duration
+        within timeout: Duration
     ) async throws(LockError) -> (reply: RenewReply, sentAt: Instant) {
-        var request = RenewRequest(keys: keys, token: token, change: change)
-        request.successor = successor
-        request.guarding = policy.guarding
-        request.fence = fence ?? 0
-        request.holder = holder
-        let sentAt = try leaseStart()
-        if let deadline, let serverNow = store.serverTime() {
-            request.notAfter = serverNow + (deadline - BootClock.now()).nanoseconds / 1000
+        try await renew(within: timeout) { serverTime, now in
+            policy.renewal(
+                of: keys, token: token, change: change, deadline: deadline, fence: fence, holder: holder,
+                serverTime: serverTime, at: now)
         }
-        let answer = try await store.renew(request, timeout: timeout)
+    }
+
+    /// The same with whatever request it is, made at the last moment.
+    package func renew(
+        within timeout: Duration, _ request: (_ serverTime: Int64?, _ now: Instant) -> RenewRequest
+    ) async throws(LockError) -> (reply: RenewReply, sentAt: Instant) {
+        let sentAt = try leaseStart()
+        let answer = try await store.renew(request(store.serverTime(), BootClock.now()), timeout: timeout)
         return (answer.reply, sentAt)
     }
 
@@ -59,8 +62,7 @@ package final class LockClient: Sendable {
     /// Gives the lock back if `token` still holds it, and announces it. Shielded from cancellation by its callers.
     @discardableResult
     package func release(token: Bytes, mark: Mark? = nil) async throws(LockError) -> Bool {
-        let request = ReleaseRequest(keys: keys, token: token, mark: mark, guarding: policy.guarding != nil)
-        return try await store.release(request, timeout: policy.answerTimeout)
+        try await store.release(policy.release(of: keys, token: token, mark: mark), timeout: policy.answerTimeout)
     }
 
     /// As ``release(token:mark:)``, shielded from cancellation.

@@ -47,7 +47,8 @@ extension JobShell {
         group.addTask {
             await withTaskGroup(of: LockGrant?.self) { inner in
                 inner.addTask {
-                    if let legacy, let grant = await legacy.takeOver(lock, node: node, runID: runID, logger) {
+                    let handover = legacy.map { Handover(lock: lock, legacy: $0, logger: logger) }
+                    if let grant = await handover?.takeOver(node: node, runID: runID) {
                         return grant
                     }
                     do {
@@ -139,8 +140,12 @@ extension JobShell {
         guard let run, let deadline = machine.leaseDeadline else { return }
         let (runner, lock, runs, node) = (runner, lock, context.runs, context.name)
         let renewal = Renewal(
-            lock: lock, runID: run.runID, record: run.record, isInherited: run.isInherited, deadline: deadline,
-            holder: HolderRecord(node: node, runID: run.runID, since: run.since).encode())
+            lock: lock,
+            machine: RenewalMachine(
+                run.record, isInherited: run.isInherited, fresh: Token.fresh(),
+                holder: HolderRecord(node: node, runID: run.runID, since: run.since).encode(),
+                jitter: .random(in: 0..<1)),
+            deadline: deadline)
         group.addTask {
             let (event, record) = await renewal.perform(within: limit) { record in
                 try await runs.remember(record, job: runner.definition.name, runID: run.runID)
@@ -154,17 +159,18 @@ extension JobShell {
         guard let run else { return runner.send(.released) }
         let (runner, lock, logger) = (runner, lock, logger)
         group.addTask {
-            for token in run.record.candidates {
-                do {
-                    if try await lock.release(token: token, mark: mark) { break }
+            var machine = ReleaseMachine(run.record)
+            var action = machine.handle(.began)
+            while case .release(let token) = action {
+                do throws(LockError) {
+                    action = machine.handle(.answered(wasOurs: try await lock.release(token: token, mark: mark)))
                 } catch {
                     logger.log(
                         level: .notice, "release failed", event: .releaseFailed, metadata: ["reason": "\(error)"])
-                    runner.send(.releaseFailed)
-                    return
+                    action = machine.handle(.failed)
                 }
             }
-            runner.send(.released)
+            runner.send(action == .over(isReleased: true) ? .released : .releaseFailed)
         }
     }
 

@@ -83,7 +83,9 @@ final class JobBoard: Sendable {
                     let legacy = await runner.run()
                     if self.succeed(runner, legacy) { return }
                     // Nobody follows. Until the lock is released, nobody will.
-                    await legacy?.release(runner.lock)
+                    if let legacy {
+                        await Handover(lock: runner.lock, legacy: legacy, logger: self.context.logger).giveBack()
+                    }
                     self.context.room.free(runner.definition.name)
                     _ = self.succeed(runner, nil)
                 }
