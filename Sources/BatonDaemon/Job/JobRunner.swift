@@ -6,29 +6,21 @@ import BatonLock
 import BatonSystem
 import Logging
 
-/// The shell around one ``JobMachine``: one mailbox, one loop, one writer.
+/// The shell around one ``JobLoop``: one mailbox, one loop, one writer.
 ///
-/// Performing an action returns at once; what comes of it arrives in the mailbox as an event.
+/// Performing an effect returns at once; what comes of it arrives in the mailbox as a message.
 final class JobRunner: Sendable {
     /// What the loop is woken by.
     enum Message: Sendable {
         case event(JobMachine.Event)
         /// The sleeper of a timer came.
         case alarm(Instant)
-        /// The competition is over: with a grant, or without.
-        case electionOver(LockGrant?, runID: String)
+        /// Something that is the loop's alone.
+        case loop(JobLoop.Message)
         /// A keeper is up and connected, or why it is not.
         case launched(runID: String, Result<KeeperLink, any Error>)
         /// A keeper's word; nil: the connection is gone.
         case keeper(runID: String, KeeperReport?)
-        /// Every process of the run is gone, seen by this daemon itself.
-        case treeGone(runID: String, RunEnd?)
-        /// The node became full, or has room again.
-        case roomChanged
-        /// An announcement: the mark beside the lock may have changed.
-        case rang
-        /// The lease record on disk and the token in the store changed hands (adoption).
-        case tookOver(runID: String, LeaseRecord)
         /// The last output of the run on this node is wanted; the stream ends without an element when there is none.
         case tailWanted(AsyncStream<Bytes>.Continuation)
         /// The job's new definition, which leaves the run alone: it counts when this loop is done.
@@ -44,14 +36,14 @@ final class JobRunner: Sendable {
     let definition: JobDefinition
     let context: NodeContext
     /// A run that an earlier daemon left behind.
-    let inherited: InheritedRun?
+    let inherited: RunLeftBehind?
     /// The lock, if the loop before this one left it.
     let legacy: LockLegacy?
     private let mailbox: AsyncStream<Message>
     private let post: AsyncStream<Message>.Continuation
 
     init(
-        definition: JobDefinition, context: NodeContext, inherited: InheritedRun? = nil, legacy: LockLegacy? = nil
+        definition: JobDefinition, context: NodeContext, inherited: RunLeftBehind? = nil, legacy: LockLegacy? = nil
     ) {
         self.legacy = legacy
         self.definition = definition
@@ -61,6 +53,7 @@ final class JobRunner: Sendable {
     }
 
     func send(_ event: JobMachine.Event) { post.yield(.event(event)) }
+    func send(_ message: JobLoop.Message) { post.yield(.loop(message)) }
     func send(_ message: Message) { post.yield(message) }
 
     /// The last output of the run on this node; nil: nothing runs here, or its keeper does not answer.
@@ -84,7 +77,7 @@ final class JobRunner: Sendable {
     func run() async -> LockLegacy? {
         var left: LockLegacy?
         context.pulse.watch(loopName) { self.send(.pulse) }
-        context.room.watch(definition.name) { self.send(.roomChanged) }
+        context.room.watch(definition.name) { self.send(JobLoop.Message.roomChanged) }
         defer {
             context.pulse.forget(loopName)
             context.room.forget(definition.name)
@@ -99,9 +92,9 @@ final class JobRunner: Sendable {
                 await Wedge.holdUp(definition.name)
                 #endif
                 shell.handle(message, &group)
-                if shell.isDone { break }
+                if shell.loop.isDone { break }
             }
-            left = shell.legacy
+            left = shell.loop.legacy
             group.cancelAll()
         }
         return left
@@ -116,7 +109,7 @@ final class JobRunner: Sendable {
             repeat {
                 // At once as well: what was announced before we listened is seen by looking.
                 competition.ring()
-                self.send(.rang)
+                self.send(JobLoop.Message.rang)
                 await bell.wait(until: .distantFuture)
             } while !Task.isCancelled
         }

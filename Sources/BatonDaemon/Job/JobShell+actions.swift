@@ -6,51 +6,43 @@ import BatonLock
 import BatonSystem
 import Logging
 
-/// What each action of the machine means in the world. None of them waits.
+/// What each effect means in the world. None of them waits.
 extension JobShell {
-    mutating func perform(_ action: JobMachine.Action, _ group: inout DiscardingTaskGroup) {
-        switch action {
-        case .compete: competeIfThereIsRoom(&group)
-        case .withdraw: election?.withdrawal.ring()
-        case .launch: launch(&group)
-        case .abandonKeeper: abandonKeeper(&group)
-        case .go(let deadline): run?.link?.send(.go(deadline: deadline))
-        case .extend(let deadline): run?.link?.send(.extend(deadline: deadline))
-        case .stopWorkload: run?.link?.send(.stop)
-        case .killWorkload: kill(&group)
-        case .renew(let limit): renew(within: limit, &group)
-        case .release(let mark): release(mark, &group)
-        case .handOver(let deadline): legacy = run.map { LockLegacy(record: $0.record, deadline: deadline) }
-        case .settle(let outcome): settle(outcome, &group)
+    mutating func perform(_ effect: JobLoop.Effect, _ group: inout DiscardingTaskGroup) {
+        switch effect {
+        case .compete(let election, let legacy): compete(election, legacy, &group)
+        case .withdraw: withdrawal.ring()
+        case .giveBack(let legacy): giveBack(legacy, &group)
+        case .launch(let runID, let record): launch(runID, record, &group)
+        case .listen(let runID): listen(to: runID, &group)
+        case .dismiss(let runID):
+            (arrivals.removeValue(forKey: runID) ?? link)?.close()
+            discard(runID, &group)
+        case .tell(let order): link?.send(order)
+        case .clear(let runID): clear(runID, &group)
+        case .killKeeper: link?.killKeeper()
+        case .renew(let run, let deadline, let limit): renew(run, until: deadline, within: limit, &group)
+        case .release(let record, let mark): release(record, mark, &group)
+        case .settle(let run, let outcome): settle(run, outcome, &group)
+        case .lookAtMark: lookAtMark(&group)
+        case .noteFence(let fence): context.fences.saw(fence, of: definition.name)
         case .wake(let instant): alarm.set(instant, runner, &group)
-        case .retired: break
+        case .moved(let event, let before, let after): tell(of: event, from: before, to: after)
         }
     }
 
-    private mutating func competeIfThereIsRoom(_ group: inout DiscardingTaskGroup) {
-        guard let obstacle else { return compete(&group) }
-        // Nothing was begun that would have to be waited for.
-        run = nil
-        runner.send(.noRoom(obstacle))
-        runner.send(.withdrawn)
-    }
-
-    private mutating func compete(_ group: inout DiscardingTaskGroup) {
+    private mutating func compete(_ election: Int, _ legacy: LockLegacy?, _ group: inout DiscardingTaskGroup) {
         let runID = RunID.fresh()
         let withdrawal = Doorbell()
-        election = (runID, withdrawal)
-        run = nil
-        let (runner, lock, bell, node) = (runner, lock, competition, context.name)
+        self.withdrawal = withdrawal
+        let (runner, lock, bell, node, logger) = (runner, lock, competition, context.name, logger)
         let floor = context.fences.largest(of: definition.name)
-        let (legacy, logger) = (inheritLock(), logger)
         let handicap = definition.placement.handicap(of: context.profile)
         group.addTask {
             await withTaskGroup(of: LockGrant?.self) { inner in
                 inner.addTask {
                     let handover = legacy.map { Handover(lock: lock, legacy: $0, logger: logger) }
-                    if let grant = await handover?.takeOver(node: node, runID: runID) {
-                        return grant
-                    }
+                    if let grant = await handover?.takeOver(node: node, runID: runID) { return grant }
                     do {
                         return try await Contender(
                             lock, handicap: handicap, waiter: Waiter(lock.policy, fence: floor),
@@ -69,28 +61,34 @@ extension JobShell {
                 let first = await inner.next() ?? nil
                 inner.cancelAll()
                 // The other one has nothing to add, and a grant is not kept waiting until it has noticed.
-                if let first { runner.send(.electionOver(first, runID: runID)) }
+                if let first { runner.send(.electionOver(election, first, runID: runID)) }
                 let second = await inner.next() ?? nil
-                if first == nil { runner.send(.electionOver(second, runID: runID)) }
+                if first == nil { runner.send(.electionOver(election, second, runID: runID)) }
             }
         }
     }
 
-    private mutating func launch(_ group: inout DiscardingTaskGroup) {
-        guard let run else { return }
-        launches += 1
+    private func giveBack(_ legacy: LockLegacy, _ group: inout DiscardingTaskGroup) {
+        let handover = Handover(lock: lock, legacy: legacy, logger: logger)
+        group.addTask { await handover.giveBack() }
+    }
+
+    private mutating func launch(_ runID: String, _ record: LeaseRecord, _ group: inout DiscardingTaskGroup) {
+        since = WallClock.rfc3339()
         let (runner, runs, definition, node) = (runner, context.runs, definition, context.name)
         group.addTask {
             do {
-                let link = try await runs.launch(definition, runID: run.runID, record: run.record, node: node)
-                runner.send(.launched(runID: run.runID, .success(link)))
+                let link = try await runs.launch(definition, runID: runID, record: record, node: node)
+                runner.send(.launched(runID: runID, .success(link)))
             } catch {
-                runner.send(.launched(runID: run.runID, .failure(error)))
+                runner.send(.launched(runID: runID, .failure(error)))
             }
         }
     }
 
-    func listen(to link: KeeperLink, runID: String, _ group: inout DiscardingTaskGroup) {
+    private mutating func listen(to runID: String, _ group: inout DiscardingTaskGroup) {
+        guard let link = arrivals.removeValue(forKey: runID) else { return }
+        self.link = link
         let runner = runner
         group.addTask {
             for await event in link.events {
@@ -102,64 +100,44 @@ extension JobShell {
         }
     }
 
-    /// A keeper that was not told to go exits when its connection ends. One that is still being launched is let go of
-    /// when it is up.
-    private mutating func abandonKeeper(_ group: inout DiscardingTaskGroup) {
-        run?.isAbandoned = true
-        guard let abandoned = run, let link = abandoned.link else { return }
-        link.close()
-        run?.link = nil
-        discard(abandoned.runID, &group)
-    }
-
     /// Clears away what a run left behind that never ran.
-    func discard(_ runID: String, _ group: inout DiscardingTaskGroup) {
+    private func discard(_ runID: String, _ group: inout DiscardingTaskGroup) {
         let (runs, job) = (context.runs, definition.name)
         group.addTask {
             await uncancelled { await runs.discard(job: job, runID: runID) }
         }
     }
 
-    /// At the end of a lease: through the keeper, and without it.
-    private func kill(_ group: inout DiscardingTaskGroup) {
-        guard let run else { return }
-        run.link?.send(.kill)
-        clear(run, &group)
-    }
-
     /// Kills whatever is left of a run, and tells the loop when nothing is.
-    func clear(_ run: ActiveRun, _ group: inout DiscardingTaskGroup) {
+    private func clear(_ runID: String, _ group: inout DiscardingTaskGroup) {
         let (runner, runs) = (runner, context.runs)
         group.addTask {
-            let end = await runs.clear(job: runner.definition.name, runID: run.runID)
-            runner.send(.treeGone(runID: run.runID, end))
+            let end = await runs.clear(job: runner.definition.name, runID: runID)
+            runner.send(.treeGone(runID: runID, end.map { RunOutcome($0) }))
         }
     }
 
-    private func renew(within limit: Duration, _ group: inout DiscardingTaskGroup) {
-        guard let run, let deadline = machine.leaseDeadline else { return }
-        let (runner, lock, runs, node) = (runner, lock, context.runs, context.name)
-        let renewal = Renewal(
-            lock: lock,
-            machine: RenewalMachine(
-                run.record, isInherited: run.isInherited, fresh: Token.fresh(),
-                holder: HolderRecord(node: node, runID: run.runID, since: run.since).encode(),
-                jitter: .random(in: 0..<1)),
-            deadline: deadline)
+    private func renew(
+        _ run: ActiveRun, until deadline: Instant, within limit: Duration, _ group: inout DiscardingTaskGroup
+    ) {
+        let (runner, runs) = (runner, context.runs)
+        let holder = HolderRecord(node: context.name, runID: run.runID, since: since).encode()
+        let machine = RenewalMachine(
+            run.record, isInherited: run.isInherited, fresh: Token.fresh(), holder: holder,
+            jitter: .random(in: 0..<1))
+        let renewal = Renewal(lock: lock, machine: machine, deadline: deadline)
         group.addTask {
             let (event, record) = await renewal.perform(within: limit) { record in
                 try await runs.remember(record, job: runner.definition.name, runID: run.runID)
             }
-            if let record { runner.send(.tookOver(runID: run.runID, record)) }
-            runner.send(.lease(event))
+            runner.send(.renewed(runID: run.runID, event, record))
         }
     }
 
-    private func release(_ mark: Mark?, _ group: inout DiscardingTaskGroup) {
-        guard let run else { return runner.send(.released) }
+    private func release(_ record: LeaseRecord, _ mark: Mark?, _ group: inout DiscardingTaskGroup) {
         let (runner, lock, logger) = (runner, lock, logger)
         group.addTask {
-            var machine = ReleaseMachine(run.record)
+            var machine = ReleaseMachine(record)
             var action = machine.handle(.began)
             while case .release(let token) = action {
                 do throws(LockError) {
@@ -174,9 +152,7 @@ extension JobShell {
         }
     }
 
-    private mutating func settle(_ outcome: RunOutcome, _ group: inout DiscardingTaskGroup) {
-        guard let run else { return }
-        run.link?.send(.ack)
+    private mutating func settle(_ run: ActiveRun, _ outcome: RunOutcome, _ group: inout DiscardingTaskGroup) {
         lastRun = StatusReport.LastRun(run: run.runID, outcome: outcome, node: context.name)
         logger.log(
             level: outcome.isFailure ? .warning : .info, "run ended", event: outcome.event,
@@ -190,7 +166,7 @@ extension JobShell {
     }
 
     /// The mark beside a lock that we hold may have changed: an operator stops the job from another node.
-    func lookAtMark(_ group: inout DiscardingTaskGroup) {
+    private func lookAtMark(_ group: inout DiscardingTaskGroup) {
         let (runner, lock) = (runner, lock)
         group.addTask {
             for _ in 0..<5 where !Task.isCancelled {

@@ -6,27 +6,24 @@ import BatonLock
 import BatonSystem
 import Logging
 
-/// The loop's own state: the machine, and the handles that its actions need.
+/// What a ``JobLoop`` needs to be carried out: the handles of what its effects led to.
 struct JobShell {
     let runner: JobRunner
     var alarm = Alarm()
-    var machine: JobMachine
-    var run: ActiveRun?
+    private(set) var loop: JobLoop
     let lock: LockClient
     /// Rings when it is worth asking for the lock again.
     let competition = Doorbell()
     var logger: Logger
-    /// The competition that goes on, and the bell that ends it.
-    var election: (runID: String, withdrawal: Doorbell)?
-    /// Keepers that were asked for, and are neither up nor known to have failed.
-    var launches = 0
+    /// Ends the competition that goes on.
+    var withdrawal = Doorbell()
+    /// The keeper of the loop's run, while it is connected.
+    var link: KeeperLink?
+    /// Keepers that are connected, and of whom the loop has yet to say what becomes.
+    var arrivals: [String: KeeperLink] = [:]
+    /// When the loop got the lock. RFC 3339.
+    var since = WallClock.rfc3339()
     var lastRun: StatusReport.LastRun?
-    /// The lock that this loop leaves to the next one.
-    var legacy: LockLegacy?
-    /// The lock that the loop before this one left to it, until the first competition.
-    private var inheritedLock: LockLegacy?
-    /// The first competition is for that lock, and has not yet said anything.
-    var awaitsHandedLock: Bool
     /// For people; may be newer than the definition.
     private var description: String
     /// The state that the log told of last.
@@ -35,7 +32,6 @@ struct JobShell {
     private var tailReaders: [AsyncStream<Bytes>.Continuation] = []
     /// Who follows the output, and what they wait for.
     var desk = OutputDesk()
-    private(set) var isDone = false
 
     var context: NodeContext { runner.context }
     var definition: JobDefinition { runner.definition }
@@ -44,132 +40,85 @@ struct JobShell {
         self.runner = runner
         let timing = runner.context.timing(of: runner.definition.lock.timeout)
         lock = runner.lock
-        machine = JobMachine(definition: runner.definition, timing: timing, node: runner.context.name)
+        loop = JobLoop(
+            definition: runner.definition, timing: timing, node: runner.context.name, legacy: runner.legacy)
         logger = runner.context.logger
         logger[metadataKey: "job"] = "\(runner.definition.name)"
         description = runner.definition.description
-        inheritedLock = runner.legacy
-        awaitsHandedLock = runner.legacy != nil
         // Of the loop before this one.
         lastRun = runner.context.board.job(runner.definition.name)?.lastRun
     }
 
     mutating func begin(_ group: inout DiscardingTaskGroup) {
-        guard let inherited = runner.inherited else { return apply(.begin, &group) }
+        guard let inherited = runner.inherited else { return advance(.begun, &group) }
+        let run = inherited.found.run
         logger.log(
             level: .notice, "run of an earlier daemon found", event: .runAdopted,
-            metadata: ["run": "\(inherited.run.runID)", "fence": "\(inherited.run.record.fence)"])
-        run = inherited.run
-        if let link = inherited.run.link { listen(to: link, runID: inherited.run.runID, &group) }
-        apply(inherited.event, &group)
-        if !context.competes(definition) { apply(.drain, &group) }
+            metadata: ["run": "\(run.runID)", "fence": "\(run.record.fence)"])
+        arrivals[run.runID] = inherited.link
+        advance(.inherited(inherited.found), &group)
+        if !context.competes(definition) { advance(.event(.drain), &group) }
     }
 
     /// One message from the mailbox.
     mutating func handle(_ message: JobRunner.Message, _ group: inout DiscardingTaskGroup) {
         switch message {
-        case .event(let event): apply(event, &group)
+        case .event(let event): advance(.event(event), &group)
+        case .loop(let message): advance(message, &group)
         case .alarm(let instant):
-            if alarm.came(instant, at: BootClock.now(), runner, &group) { apply(.woke, &group) }
-        case .electionOver(let grant, let runID):
-            if election?.runID == runID { election = nil }
-            if let grant { elected(grant, runID: runID, &group) } else { apply(.withdrawn, &group) }
-            finishIfDone()
-        case .launched(let runID, let result):
-            launches -= 1
-            launched(runID, result, &group)
-            finishIfDone()
-        case .keeper(let runID, .output(let after, let from, let bytes)?):
-            desk.heard(.init(runID: runID, from: from, bytes: bytes), after: after)
-        case .keeper(let runID, let report):
-            if report == nil { desk.lost(runID) }
-            if run?.runID == runID { heard(report, &group) }
-        case .treeGone(let runID, let end):
-            guard run?.runID == runID else { return }
-            // A hung keeper would keep the job's next run from starting here.
-            if end == nil { run?.link?.killKeeper() }
-            let outcome = end.map { RunOutcome($0) } ?? .keeperLost
-            apply(.runEnded(outcome, jitter: .random(in: 0..<1)), &group)
-        case .roomChanged: apply(obstacle.map { .noRoom($0) } ?? .room, &group)
-        case .rang: if run != nil { lookAtMark(&group) }
-        case .tookOver(let runID, let record):
-            guard run?.runID == runID else { return }
-            run?.record = record
-            run?.isInherited = record.successor != nil
+            if alarm.came(instant, at: BootClock.now(), runner, &group) { advance(.event(.woke), &group) }
+        case .launched(let runID, .success(let link)):
+            arrivals[runID] = link
+            advance(.launched(runID: runID), &group)
+        case .launched(let runID, .failure(let error)):
+            advance(.launchFailed(runID: runID, "\(error)"), &group)
+        case .keeper(let runID, let report): heard(report, of: runID, &group)
         case .tailWanted(let inlet):
-            guard let link = run?.link else { return inlet.finish() }
+            guard let link else { return inlet.finish() }
             tailReaders.append(inlet)
             link.send(.tail)
         case .superseded(let definition):
             description = definition.description
-            apply(.superseded(definition.restart), &group)
+            advance(.event(.superseded(definition.restart)), &group)
         case .outputWanted(let request):
-            if desk.ask(request, of: run) { run?.link?.send(.output(after: request.after)) }
+            if desk.ask(request, of: loop.run) { link?.send(.output(after: request.after)) }
         case .followers(let change): desk.followers += change
         case .pulse:
             // A renewal that neither came back nor ran into its own time limit: this loop is not well.
-            if !machine.isRenewalOverdue(at: BootClock.now()) { context.pulse.progressed(runner.loopName) }
+            if !loop.machine.isRenewalOverdue(at: BootClock.now()) { context.pulse.progressed(runner.loopName) }
         }
     }
 
-    /// Once: what a second competition would take over is not there any more.
-    mutating func inheritLock() -> LockLegacy? {
-        defer { inheritedLock = nil }
-        return inheritedLock
+    /// One message through the loop, its effects performed.
+    private mutating func advance(_ message: JobLoop.Message, _ group: inout DiscardingTaskGroup) {
+        let effects = context.room.change { room in
+            loop.handle(message, room: &room, jitter: .random(in: 0..<1), at: BootClock.now())
+        }
+        for effect in effects { perform(effect, &group) }
+        if loop.run?.isConnected != true { link = nil }
     }
 
-    private mutating func launched(
-        _ runID: String, _ result: Result<KeeperLink, any Error>, _ group: inout DiscardingTaskGroup
-    ) {
-        switch result {
-        case .success(let link):
-            guard run?.runID == runID, run?.isAbandoned == false else {
-                link.close()
-                return discard(runID, &group)
-            }
-            run?.link = link
-            listen(to: link, runID: runID, &group)
-        case .failure(let error):
-            guard run?.runID == runID else { return }
-            apply(.launchFailed("\(error)", jitter: .random(in: 0..<1)), &group)
-        }
-    }
-
-    private mutating func elected(_ grant: LockGrant, runID: String, _ group: inout DiscardingTaskGroup) {
-        let fence = grant.fence ?? 0
-        context.fences.saw(fence, of: definition.name)
-        if run == nil {
-            run = ActiveRun(
-                runID: runID,
-                record: LeaseRecord(token: grant.token, fence: fence, timeout: definition.lock.timeout))
-        }
-        // Others may have been elected for the last room there was.
-        if machine.isCompeting, let obstacle = context.room.claim(definition.name) {
-            apply(.noRoom(obstacle), &group)
-        }
-        apply(.elected(runID: runID, fence: fence, failures: grant.failures, sentAt: grant.sentAt), &group)
-        // A mark that was set meanwhile may have been announced before there was a run to look for.
-        lookAtMark(&group)
-    }
-
-    private mutating func heard(_ report: KeeperReport?, _ group: inout DiscardingTaskGroup) {
+    private mutating func heard(_ report: KeeperReport?, of runID: String, _ group: inout DiscardingTaskGroup) {
+        let isCurrent = loop.run?.runID == runID
         switch report {
-        case .hello(let hello):
-            if hello.phase == .waiting { apply(.keeperReady, &group) }
-        case .started(let pid, _): apply(.workloadStarted(pid: pid), &group)
+        case .hello(let hello): if hello.phase == .waiting { advance(.keeper(runID: runID, .ready), &group) }
+        case .started(let pid, _): advance(.keeper(runID: runID, .started(pid: pid)), &group)
         case .startFailed: break  // `ended` follows, with the reason
         case .ended(let end):
-            run?.hasEnded = true
             // Before it is told that it may go: whoever follows is to see the run's last words.
-            if let run, desk.ends(run) { run.link?.send(.output(after: 0)) }
-            apply(.runEnded(RunOutcome(end), jitter: .random(in: 0..<1)), &group)
-        case .tail(let bytes): answerTails(bytes)
-        case .output: break  // answered at the desk, also after the run
+            if isCurrent, let run = loop.run, desk.ends(run) { link?.send(.output(after: 0)) }
+            advance(.keeper(runID: runID, .ended(RunOutcome(end))), &group)
+        case .tail(let bytes): if isCurrent { answerTails(bytes) }
+        case .output(let after, let from, let bytes):
+            // Also after the run.
+            desk.heard(.init(runID: runID, from: from, bytes: bytes), after: after)
         case nil:
-            answerTails(nil)
-            // Its keeper died, or exited before it was told to go. Either way: see for ourselves that nothing is left.
-            run?.link = nil
-            if let run, !run.hasEnded { clear(run, &group) }
+            desk.lost(runID)
+            if isCurrent {
+                answerTails(nil)
+                link = nil
+            }
+            advance(.keeper(runID: runID, .hungUp), &group)
         }
     }
 
@@ -181,21 +130,12 @@ struct JobShell {
         tailReaders = []
     }
 
-    /// One event through the machine, its actions performed, the transition logged and shown.
-    mutating func apply(_ event: JobMachine.Event, _ group: inout DiscardingTaskGroup) {
-        let now = BootClock.now()
-        let before = machine.describe(at: now)
-        let actions = machine.handle(event, at: now)
-        for action in actions { perform(action, &group) }
-        keepRoom(after: event)
-        let after = machine.describe(at: now)
+    /// The machine was told something: that goes into the log, and into `status`.
+    mutating func tell(
+        of event: JobMachine.Event, from before: JobMachine.Description, to after: JobMachine.Description
+    ) {
         log(event, from: before, to: after)
         show(after)
-        finishIfDone()
-    }
-
-    private mutating func finishIfDone() {
-        if machine.isRetired, election == nil, launches == 0 { isDone = true }
     }
 
     private mutating func log(
@@ -240,6 +180,6 @@ struct JobShell {
             shown.run = .init(
                 runID: run.runID, pid: run.pid, leaseUntilMilliseconds: 0, attempt: run.failures + 1)
         }
-        context.board.post(shown, machine: machine)
+        context.board.post(shown, machine: loop.machine)
     }
 }

@@ -55,7 +55,7 @@ struct OutputDesk {
     ///
     /// - Returns: whether the keeper is to be asked.
     mutating func ask(_ request: Request, of run: ActiveRun?) -> Bool {
-        let current = run.flatMap { $0.link == nil || $0.hasEnded ? nil : $0.runID }
+        let current = run.flatMap { $0.keeper == .connected ? $0.runID : nil }
         // A run may come and go between two questions.
         if request.runID == nil, case .all(let seen) = request.seen {
             if awaited != nil { return reply(.nothing(ended: seen), to: request) }

@@ -33,7 +33,7 @@ final class JobBoard: Sendable {
     private let begin: AsyncStream<JobRunner>.Continuation
 
     /// - Parameter inherited: runs that an earlier daemon left, by job.
-    init(jobs: [LoadedJob], inherited: [String: InheritedRun], context: NodeContext) {
+    init(jobs: [LoadedJob], inherited: [String: RunLeftBehind], context: NodeContext) {
         self.context = context
         (begun, begin) = AsyncStream.makeStream()
         var state = State()
@@ -51,7 +51,7 @@ final class JobBoard: Sendable {
             context.room.add(name)
             // A run whose job file is gone or broken is taken over all the same, to be stopped properly.
             var definition = JobDefinition(name: name, command: .program(["?"]))
-            definition.lock.timeout = run.run.record.timeout
+            definition.lock.timeout = run.found.run.record.timeout
             definition.enabled = false
             state.runners[name] = JobRunner(
                 definition: state.definitions[name] ?? definition, context: context, inherited: run)

@@ -17,9 +17,6 @@ final class RunRoom: Sendable {
         state = Mutex(State(quota: RunQuota(limit: limit)))
     }
 
-    /// What keeps a job from competing here; nil: nothing.
-    func obstacle(to job: String) -> RunQuota.Obstacle? { state.withLock { $0.quota.obstacle(to: job) } }
-
     /// Whether another live daemon has this node's name, and which.
     var barredBy: String? { state.withLock { $0.quota.barredBy } }
 
@@ -33,14 +30,12 @@ final class RunRoom: Sendable {
 
     func forget(_ job: String) { state.withLock { $0.watchers[job] = nil } }
 
-    /// Room for a job that was elected; or why there is none.
-    func claim(_ job: String) -> RunQuota.Obstacle? { change { $0.claim(job) ? nil : $0.obstacle } }
-
     func add(_ job: String) { change { $0.add(job) } }
 
     func free(_ job: String) { change { $0.free(job) } }
 
-    private func change<Result>(_ body: (inout RunQuota) -> Result) -> Result {
+    /// One step of a job's loop, or anything else that changes what room there is.
+    func change<Result>(_ body: (inout RunQuota) -> Result) -> Result {
         let (result, told) = state.withLock { state in
             let before = state.quota.obstacle
             let result = body(&state.quota)
