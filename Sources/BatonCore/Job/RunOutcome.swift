@@ -16,6 +16,24 @@ package enum RunOutcome: Equatable, Sendable {
     /// It never ran: which step failed, and why.
     case startFailed(String)
 
+    /// What the keeper saw, in the words of the job.
+    ///
+    /// - Parameter describe: what the system calls an error of this number.
+    package init(_ end: RunEnd, describe: (Int32) -> String) {
+        switch end.reason {
+        case .exited:
+            switch end.exit {
+            case .code(let code): self = .exited(code)
+            case .signal(let signal): self = .signalled(signal)
+            case nil: self = .keeperLost
+            }
+        case .stopped, .killed: self = .stopped
+        case .leaseLost: self = .leaseLost
+        case .startFailed(let step, let errno): self = .startFailed("\(step): \(describe(errno))")
+        case .keeperLost, .guardLost: self = .keeperLost
+        }
+    }
+
     /// The word in `status` and in the log.
     package var word: String {
         switch self {

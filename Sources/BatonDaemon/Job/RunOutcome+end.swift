@@ -7,20 +7,7 @@ import Glibc
 
 extension RunOutcome {
     /// What the keeper saw, in the words of the job.
-    init(_ end: RunEnd) {
-        switch end.reason {
-        case .exited:
-            switch end.exit {
-            case .code(let code): self = .exited(code)
-            case .signal(let signal): self = .signalled(signal)
-            case nil: self = .keeperLost
-            }
-        case .stopped, .killed: self = .stopped
-        case .leaseLost: self = .leaseLost
-        case .startFailed(let step, let errno): self = .startFailed("\(step): \(String(cString: strerror(errno)))")
-        case .keeperLost, .guardLost: self = .keeperLost
-        }
-    }
+    init(_ end: RunEnd) { self.init(end) { String(cString: strerror($0)) } }
 
     /// Worth a warning.
     var isFailure: Bool {
