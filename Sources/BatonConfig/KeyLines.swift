@@ -8,6 +8,9 @@
 struct KeyLines: Sendable {
     private var lines: [[String]: Int] = [:]
 
+    /// No key of ours has more parts. What is below is found at the line of what is above it.
+    private static let deepest = 8
+
     init(_ text: String) {
         var table: [String] = []
         var scanner = ValueScanner()
@@ -33,19 +36,19 @@ struct KeyLines: Sendable {
 
     /// The key's line, or that of the table it stands in.
     func line(of key: [String]) -> Int? {
-        var key = key
+        var key = key.prefix(Self.deepest)
         while !key.isEmpty {
-            if let line = lines[key] { return line }
+            if let line = lines[Array(key)] { return line }
             key.removeLast()
         }
         return nil
     }
 
     private mutating func note(_ key: [String], _ line: Int) {
-        for length in 1...key.count where lines[Array(key[..<length])] == nil {
+        for length in 1...min(key.count, Self.deepest) where lines[Array(key[..<length])] == nil {
             lines[Array(key[..<length])] = line
         }
-        lines[key] = line
+        if key.count <= Self.deepest { lines[key] = line }
     }
 }
 

@@ -3,8 +3,12 @@
 
 /// Finds what somebody meant to write.
 package enum Spelling {
+    /// What is longer was not meant to be any of our words, and comparing takes as long as both words together.
+    private static let longest = 100
+
     /// The word that is nearest, if it is near: a letter wrong, missing, too many, or two exchanged.
     package static func nearest(to word: String, among words: Set<String>) -> String? {
+        if word.utf8.count > longest { return nil }
         let limit = max(1, word.count / 3)
         let ranked = words.map { (distance(word, $0), $0) }.filter { $0.0 <= limit }
         return ranked.min { $0 < $1 }?.1

@@ -1,18 +1,23 @@
 // This source file is part of Baton.
 // SPDX-License-Identifier: Apache-2.0
 
-/// Finds the three errors of syntax that end the process in the parser (toml++ 3.4), instead of being reported by it.
+/// Finds the errors that end the process in the parser (toml++ 3.4), instead of being reported by it.
 ///
-/// Those are: a table header whose key does not begin as one, something that is no value where an array wants one, and
-/// a time without digits. Everything else is left to the parser, which stops at the first error: so this must be right
+/// Those are: a table header whose key does not begin as one, something that is no value where an array wants one, a
+/// time without digits, and keys that nest tables deeper than a stack holds. Everything else is left to the parser, which stops at the first error: so this must be right
 /// only about what comes before one. (Found by feeding it random text; a test goes on doing so.)
 struct SyntaxGuard {
     private let text: [Unicode.Scalar]
     private var position = 0
+    /// Of values within values.
     private var depth = 0
+    /// How many parts the keys have that lead to here: so deep are tables within tables.
+    private var parts = 0
 
     /// The parser's own limit is 256.
     private static let deepest = 300
+    /// It has none for these. No file of ours needs more than a few.
+    private static let mostParts = 100
 
     /// Ends the scan: found what it looks for, or something that the parser reports by itself.
     private enum Stop: Error {
@@ -73,6 +78,7 @@ struct SyntaxGuard {
         }
         guard let first = current, first != "]" else { throw .ordinaryError }
         if !isKeyStart(first) { throw .fatal("expected a table's name after '[', saw \(shown(first))") }
+        parts = 0
         try key()
         for _ in 0..<(isArray ? 2 : 1) {
             if current != "]" { throw .ordinaryError }
@@ -81,6 +87,8 @@ struct SyntaxGuard {
     }
 
     private mutating func pair() throws(Stop) {
+        let outer = parts
+        defer { parts = outer }
         try key()
         if current != "=" { throw .ordinaryError }
         position += 1
@@ -92,6 +100,8 @@ struct SyntaxGuard {
     private mutating func key() throws(Stop) {
         while true {
             guard let first = current, isKeyStart(first) else { throw .ordinaryError }
+            parts += 1
+            if parts > Self.mostParts { throw .fatal("tables are nested more than \(Self.mostParts) deep") }
             if first == "\"" || first == "'" {
                 try string()
             } else {

@@ -5,9 +5,6 @@ import TOMLKit
 
 /// Parses a TOML text. The only file that knows TOMLKit.
 enum TOMLText {
-    /// More dots than this on one line make the parser nest so deep that its stack may not hold.
-    private static let mostDots = 1000
-
     /// The root table, or why there is none.
     static func parse(_ bytes: [UInt8], path: String) throws(ConfigProblem) -> ConfigNode {
         guard let text = String(validating: bytes, as: UTF8.self) else {
@@ -65,9 +62,6 @@ enum TOMLText {
             for escape in ["\\u0000", "\\U00000000"] where text.hasUnescaped(escape) {
                 throw ConfigProblem(
                     file: path, line: index + 1, message: "\(escape) is a NUL character, which no value may hold")
-            }
-            if line.count(where: { $0 == UInt8(ascii: ".") }) > mostDots {
-                throw ConfigProblem(file: path, line: index + 1, message: "has more than \(mostDots) dots on one line")
             }
         }
     }

@@ -75,6 +75,31 @@ import Testing
         }
     }
 
+    /// As large as a file may be, and what is quadratic in it would take minutes.
+    @Test func aLargeFileIsReadInSeconds() throws {
+        let bench = try ConfigBench()
+        let deep = String(repeating: "a.", count: 98)
+        let texts = [
+            String(repeating: "x", count: 1_000_000) + " = 1\n",
+            (0..<4500).map { "\(deep)k\($0) = 1\n" }.joined(),
+            (0..<100_000).map { "k\($0) = 1\n" }.joined(),
+            "command = [" + String(repeating: "\"a\",\n", count: 180_000) + "]\n",
+        ]
+        for text in texts {
+            let began = ContinuousClock.now
+            #expect(!bench.problems(ofJob: text).isEmpty || text.hasPrefix("command"))
+            #expect(ContinuousClock.now - began < .seconds(20), "\(text.prefix(40))…")
+        }
+    }
+
+    /// Keys of many parts, each within the value of the last: no line has too many dots.
+    @Test func deepNestingOverManyLinesIsAnError() throws {
+        let bench = try ConfigBench()
+        let deep = String(repeating: "a.", count: 990) + "a = "
+        let text = String(repeating: deep + "[\n{", count: 100) + deep + "1" + String(repeating: "}]", count: 100) + "\n"
+        #expect(bench.problems(ofJob: text).count == 1)
+    }
+
     @Test func whatIsRightPassesTheGuard() throws {
         let text = #"""
             # everything that TOML has
