@@ -28,4 +28,22 @@ import Testing
             #expect(!LeaseRecord.isNewer(Bytes(garbled.utf8)))
         }
     }
+
+    @Test(arguments: [
+        "1\n-1\n15000\n01ab\n", "1\n9007199254740992\n15000\n01ab\n", "1\n7\n0\n01ab\n",
+        "1\n7\n86400001\n01ab\n", "1\n7\n9223372036854775807\n01ab\n", "1\n7\n15000\n\n",
+    ])
+    func whatNobodyCanHaveBeenGrantedIsNoRecord(text: String) {
+        #expect(LeaseRecord(decoding: Bytes(text.utf8)) == nil)
+    }
+
+    @Test func aFenceOnDiskIsBelievedIfAStoreWould() {
+        #expect(FenceRecord.encode(7) == Bytes("7".utf8))
+        for (text, fence) in [
+            ("7", 7), ("9007199254740991", 9_007_199_254_740_991), ("9007199254740992", 0), ("-1", 0), ("", 0), ("x7", 0),
+            ("9223372036854775808", 0),
+        ] {
+            #expect(FenceRecord.decode(Bytes(text.utf8)) == Int64(fence), "\(text)")
+        }
+    }
 }

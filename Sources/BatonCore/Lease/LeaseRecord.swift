@@ -38,11 +38,14 @@ package struct LeaseRecord: Equatable, Sendable {
         return Int(first).map { $0 > 1 } ?? false
     }
 
-    /// Nil for anything but a whole record of this version.
+    /// In milliseconds: a day is the longest `max_lock_timeout` that a node's file may have.
+    private static let longestTimeout: Int64 = 86_400_000
+
+    /// Nil for anything but a whole record of this version, of a lease that can have been granted.
     package init?(decoding bytes: Bytes) {
         let lines = String(decoding: bytes, as: UTF8.self).split(separator: "\n", omittingEmptySubsequences: false)
-        guard lines.count >= 5, lines[0] == "1", let fence = Int64(lines[1]), let timeout = Int64(lines[2]),
-            timeout > 0, let token = LeaseRecord.bytes(lines[3]), let successor = LeaseRecord.bytes(lines[4]),
+        guard lines.count >= 5, lines[0] == "1", let fence = Int64(lines[1]), FenceRecord.isFence(fence),
+            let timeout = Int64(lines[2]), (1...Self.longestTimeout).contains(timeout), let token = LeaseRecord.bytes(lines[3]), let successor = LeaseRecord.bytes(lines[4]),
             !token.isEmpty
         else { return nil }
         self.init(

@@ -22,7 +22,7 @@ final class FenceMemory: Sendable {
     func largest(of job: String) -> Int64 {
         if let fence = known.withLock({ $0[job] }) { return fence }
         let bytes = ((try? Files.read("\(folder)/\(job)", limit: 64)) ?? nil) ?? []  // no file yet, or nothing of use
-        let fence = Int64(String(decoding: bytes, as: UTF8.self)) ?? 0
+        let fence = FenceRecord.decode(bytes)
         return known.withLock { known in
             known[job] = max(fence, known[job] ?? 0)
             return known[job] ?? fence
@@ -34,7 +34,7 @@ final class FenceMemory: Sendable {
         guard fence > largest(of: job) else { return }
         known.withLock { $0[job] = max(fence, $0[job] ?? 0) }
         do {
-            try Files.write("\(folder)/\(job)", Bytes("\(fence)".utf8))
+            try Files.write("\(folder)/\(job)", FenceRecord.encode(fence))
         } catch {
             // The fence is still known to the store and to the other nodes.
             logger.warning("fence not written to disk", metadata: ["job": "\(job)", "reason": "\(error)"])
