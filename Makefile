@@ -4,7 +4,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := build
 .ONESHELL:
-.PHONY: run test build bench docs fmt check check-hiredis setup install deb
+.PHONY: run test test-long fuzz build bench docs fmt check check-hiredis setup install deb
 
 PREFIX ?= /usr/local
 SYSCONFDIR ?= /etc
@@ -27,6 +27,17 @@ test:
 	.ci/check
 	.ci/docs
 	.ci/tests
+
+# Sanitizers, fuzzers, long runs: at most 80 minutes on 2 cores.
+test-long:
+	@.ci/setup test
+	.ci/test-long
+
+# So many seconds for each reader of what others write; see .ci/fuzz.
+SECONDS ?= 60
+fuzz:
+	@.ci/setup build
+	.ci/fuzz $(SECONDS)
 
 build: setup
 	@echo "Building $(PROGRAMS) (release). The first time, this compiles all dependencies: about 6 minutes on 2 cores."

@@ -3,6 +3,12 @@
 
 import PackageDescription
 
+let fuzzed: [Target.Dependency] = [
+    "BatonCore", "BatonConfig", "BatonDaemon", "BatonLock", "BatonSystem", "BatonUsers", "BatonValkey",
+    .product(name: "Logging", package: "swift-log"),
+    .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+]
+
 let package = Package(
     name: "baton",
     products: [
@@ -128,12 +134,23 @@ let package = Package(
         .testTarget(
             name: "FleetTests", dependencies: ["BatonConfig", "BatonCore", "BatonSystem", "BatonTestSupport"]),
         .executableTarget(name: "test-workload", path: "Tests/TestWorkload"),
+        // Everything that reads what others wrote, fed with what has been kept; see the end of this file.
+        .testTarget(name: "FuzzTests", dependencies: fuzzed, path: "Tests/Fuzzing", exclude: ["Driver.swift", "corpus"]),
         // Baton's side of the benchmarks of the lock.
         .executableTarget(
             name: "lock-bench", dependencies: ["BatonLock", "BatonValkey", "BatonSQLite"],
             path: "Benchmarks/LockBench"),
     ]
 )
+
+// The same files as a program whose main is libFuzzer's. It builds only with --sanitize=fuzzer: .ci/fuzz does.
+if Context.environment["BATON_FUZZ"] != nil {
+    package.targets.removeAll { $0.name == "FuzzTests" }
+    package.targets.append(
+        .executableTarget(
+            name: "baton-fuzz", dependencies: fuzzed, path: "Tests/Fuzzing",
+            exclude: ["FuzzCorpusTests.swift", "corpus"]))
+}
 
 for target in package.targets where target.type != .system && !["CLinux", "test-workload"].contains(target.name) {
     target.swiftSettings =
