@@ -30,6 +30,19 @@ extension NodeDecoder {
             if duration <= .zero { reader.reject(node, "must be longer than 0s") }
             store.requestTimeout = duration
         }
+        decodeReplicas(&reader, &store)
+    }
+
+    private func decodeReplicas(_ reader: inout TableReader, _ store: inout StoreSettings) {
+        guard let (number, node) = reader.integer("replicas") else { return }
+        guard (0...100).contains(number) else {
+            return reader.reject(
+                node, "\(number) replicas cannot be; wanted 0, which waits for none, to 100: all that may be promoted")
+        }
+        if number > 0, case .sqlite = store.location {
+            reader.reject(node, "is \(number), but the store is an SQLite file, which has no replicas")
+        }
+        store.replicas = Int(number)
     }
 
     private func decodeAddress(_ reader: inout TableReader, _ store: inout StoreSettings) {

@@ -27,7 +27,7 @@ struct NodeDecoder {
         var reader = TableReader(root, log)
         reader.table("node") { decodeNode(&$0, &settings) }
         reader.table("log") { decodeLog(&$0, &settings) }
-        reader.table("store", planned: ["replicas", "history_lines"]) { decodeStore(&$0, &settings.store) }
+        reader.table("store", planned: ["history_lines"]) { decodeStore(&$0, &settings.store) }
         reader.table("jobs") { decodeJobs(&$0, &settings) }
         reader.table("control") { decodeControl(&$0, &settings) }
         if let node = reader.value("defaults") {

@@ -91,8 +91,9 @@ final class Call {
             throw LockError(.unknownOutcome, lock: lock.name, "the store may hold the lock for this call\(reason)")
         }
         guard let grant = try outcome.get() else { return try notGranted(contender.news) }
-        let deadline = lock.timeout.map { _ in lock.client.policy.timing.deadline(sentAt: grant.sentAt) }
-        let term = Term(grant, deadline: deadline)
+        let timing = lock.client.policy.timing
+        let term = Term(
+            grant, lasting: lock.timeout.map { _ in timing.timeout - timing.drift }, clock: lock.client.store.clock)
         holding.begin(term)
         _ = lock.doubts.take { !$0.tokenIsFresh }  // cleared up: it does not hold the lock
         return term

@@ -138,7 +138,8 @@ package final class Contender {
         let jitter = if case .granted = answer.reply { 0 } else { Int.random(in: 0...12) }
         let action = handle(
             .answered(
-                answer.reply, serverTime: answer.serverTime, sentAt: sentAt, jitter: .milliseconds(jitter)))
+                answer.reply, serverTime: answer.serverTime, clock: answer.time.clock, sentAt: sentAt,
+                jitter: .milliseconds(jitter)))
         if let reason = machine.reason { waits(.lock(reason, answer.reply.sighting)) }
         return action
     }

@@ -26,27 +26,31 @@ final class Heartbeat: Sendable {
         self.client = client
         self.timeout = timeout
         let timing = client.policy.timing
-        let machine = LeaseMachine(timing: timing, sentAt: deadline - timing.timeout + timing.drift)
+        let machine = LeaseMachine(
+            timing: timing, sentAt: deadline - timing.timeout + timing.drift, granted: term.granted,
+            knowing: client.store.clock?.told)
         state = Mutex(State(machine: machine))
     }
 
     /// Takes an event in. How long a renewal may take that is to be sent now; nil: none is.
     func handle(_ event: LeaseMachine.Event, changes: Int = 0, at now: Instant) -> Duration? {
-        let (actions, idle) = state.withLock { state -> ([LeaseMachine.Action], CheckedContinuation<Void, Never>?) in
-            if state.isStopped, event == .woke { return ([], nil) }
+        let (actions, end, idle) = state.withLock {
+            state -> ([LeaseMachine.Action], ServerDeadline?, CheckedContinuation<Void, Never>?) in
+            if state.isStopped, !event.isAnswer { return ([], nil, nil) }
             var actions = state.machine.handle(event, at: now)
-            guard state.isStopped else { return (actions, nil) }
+            guard state.isStopped else { return (actions, state.machine.serverDeadline, nil) }
             actions.removeAll { if case .renew = $0 { true } else { false } }
             defer { state.whenIdle = nil }
-            return (actions, state.whenIdle)
+            return (actions, state.machine.serverDeadline, state.whenIdle)
         }
         var limit: Duration?
         for action in actions {
             switch action {
             case .renew(let within): limit = within
-            case .deadlineMoved(let moved): term.renewed(since: changes, until: moved)
+            case .deadlineMoved(let moved): term.renewed(since: changes, until: moved, end)
+            case .deadlineNeared(let nearer): term.limit(to: nearer)
             case .undo: break  // the release that follows covers it
-            case .lost(.expired): term.lose(.expired)
+            case .lost(.expired), .lost(.outrun): term.lose(.expired)
             case .lost(.refused): term.lose(.refused)
             }
         }
@@ -68,11 +72,11 @@ final class Heartbeat: Sendable {
     private func renewal(within limit: Duration) async -> LeaseMachine.Event {
         do throws(LockError) {
             let deadline = state.withLock { $0.machine.deadline }
-            let (reply, sentAt) = try await client.renew(
+            let (reply, sentAt, time) = try await client.renew(
                 token: term.token, change: .reset(timeout), deadline: deadline, fence: term.fence, holder: nil,
                 within: limit)
             switch reply {
-            case .renewed: return .renewed(sentAt: sentAt)
+            case .renewed: return .renewed(sentAt: sentAt, granted: time)
             case .lost: return .refused
             case .unsettled: return .failed(jitter: .random(in: 0..<1))
             }
@@ -118,6 +122,16 @@ final class Heartbeat: Sendable {
             guard state.appointment == appointment else { return false }
             state.appointment = nil
             return !state.isStopped
+        }
+    }
+}
+
+extension LeaseMachine.Event {
+    /// Whether a renewal has come back with it.
+    fileprivate var isAnswer: Bool {
+        switch self {
+        case .renewed, .refused, .failed: true
+        case .woke, .heard: false
         }
     }
 }

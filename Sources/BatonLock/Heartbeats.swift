@@ -27,6 +27,8 @@ final class Heartbeats: Sendable {
         /// Appointments in the diary whose heartbeats have ended: about so many.
         var dropped = 0
         var isRunning = false
+        /// What was read of servers' clocks, and is not told to the heartbeats yet.
+        var readings: [(reading: ClockReading, clock: StoreClock)] = []
         /// When the loop looks again by itself.
         var wakesAt = Instant.distantFuture
     }
@@ -35,9 +37,21 @@ final class Heartbeats: Sendable {
 
     /// Keeps a lease alive until ``stop(_:)``; its term is told when it is lost.
     func start(_ term: Term, _ client: LockClient, timeout: Duration, deadline: Instant) -> Heartbeat {
+        let told = client.store.clock?.told
         let heartbeat = Heartbeat(term, client, timeout: timeout, deadline: deadline)
         enter(heartbeat)
+        // What was read before it stood in the diary was not told to it.
+        if let clock = client.store.clock, let news = clock.told, news != told { heard(news, from: clock) }
         return heartbeat
+    }
+
+    /// The server's clock of a store was seen to be ahead of ours: whoever holds a lock of that store is told.
+    func heard(_ reading: ClockReading, from clock: StoreClock) {
+        let mustWake = state.withLock { state in
+            if state.isRunning { state.readings.append((reading, clock)) }
+            return state.isRunning
+        }
+        if mustWake { bell.ring() }
     }
 
     private func enter(_ heartbeat: Heartbeat) {
@@ -71,6 +85,7 @@ final class Heartbeats: Sendable {
 
     /// Sends off what is due. When to look again; nil when the diary is empty, and this loop over.
     private func goThrough(_ group: inout DiscardingTaskGroup) -> Instant? {
+        passOnReadings(&group)
         let now = BootClock.now()
         while true {
             let (due, next) = state.withLock { state -> ([Appointment], Instant?) in
@@ -85,19 +100,39 @@ final class Heartbeats: Sendable {
                 let next = due.isEmpty ? state.diary.min?.at : now
                 state.wakesAt = next ?? .distantFuture
                 state.isRunning = next != nil
+                if next == nil { state.readings = [] }
                 return (due, next)
             }
             if due.isEmpty { return next }
             for appointment in due where appointment.heartbeat.keeps(appointment.at) {
-                let heartbeat = appointment.heartbeat
-                if let limit = heartbeat.handle(.woke, at: now) {
-                    group.addTask(executorPreference: heartbeat.client.store.executor) {
-                        await heartbeat.renew(within: limit)
-                        self.enter(heartbeat)
-                    }
-                }
-                // Also while it is being renewed: its lease may end before the answer comes.
-                enter(heartbeat)
+                tell(.woke, to: appointment.heartbeat, at: now, &group)
+            }
+        }
+    }
+
+    private func tell(
+        _ event: LeaseMachine.Event, to heartbeat: Heartbeat, at now: Instant, _ group: inout DiscardingTaskGroup
+    ) {
+        if let limit = heartbeat.handle(event, at: now) {
+            group.addTask(executorPreference: heartbeat.client.store.executor) {
+                await heartbeat.renew(within: limit)
+                self.enter(heartbeat)
+            }
+        }
+        // Also while it is being renewed: its lease may end before the answer comes.
+        enter(heartbeat)
+    }
+
+    private func passOnReadings(_ group: inout DiscardingTaskGroup) {
+        let (readings, heartbeats) = state.withLock { state in
+            defer { state.readings = [] }
+            let kept =
+                state.readings.isEmpty ? [] : state.diary.unordered.filter { $0.heartbeat.hasAppointment(at: $0.at) }
+            return (state.readings, kept.map(\.heartbeat))
+        }
+        for (reading, clock) in readings {
+            for heartbeat in heartbeats where heartbeat.client.store.clock === clock {
+                tell(.heard(reading), to: heartbeat, at: BootClock.now(), &group)
             }
         }
     }

@@ -135,12 +135,15 @@ extension Lock {
         let changes = term.changes
         // What shortens the lease holds from now on: if its answer is lost, it may have been done all the same.
         term.limit(to: earliestEnd(of: term, after: change, at: BootClock.now()))
-        let (reply, sentAt) = try await client.renew(
+        let (reply, sentAt, time) = try await client.renew(
             token: term.token, change: change, deadline: term.deadline, fence: term.fence, holder: nil,
             within: client.policy.answerTimeout)
         switch reply {
         case .renewed(let left):
-            term.renewed(since: changes, until: sentAt + left - LeaseTiming.margin(of: left))
+            let length = left - LeaseTiming.margin(of: left)
+            term.renewed(
+                since: changes, until: sentAt + length,
+                ServerDeadline(granted: time, sentAt: sentAt, lasting: length))
         case .lost:
             term.lose(.refused)
             throw notOwned(verb)

@@ -24,11 +24,11 @@ package final class LockClient: Sendable {
 
     /// Renews, extends, or puts back.
     ///
-    /// - Returns: the answer, with the instant before its request was sent.
+    /// - Returns: the answer, with the instant before its request was sent, and the server's time in it.
     package func renew(
         token: Bytes, change: RenewRequest.Change, deadline: Instant?, fence: Int64?, holder: Bytes?,
         within timeout: Duration
-    ) async throws(LockError) -> (reply: RenewReply, sentAt: Instant) {
+    ) async throws(LockError) -> (reply: RenewReply, sentAt: Instant, time: ServerTime) {
         try await renew(within: timeout) { serverTime, now in
             policy.renewal(
                 of: keys, token: token, change: change, deadline: deadline, fence: fence, holder: holder,
@@ -39,10 +39,10 @@ package final class LockClient: Sendable {
     /// The same with whatever request it is, made at the last moment.
     package func renew(
         within timeout: Duration, _ request: (_ serverTime: Int64?, _ now: Instant) -> RenewRequest
-    ) async throws(LockError) -> (reply: RenewReply, sentAt: Instant) {
+    ) async throws(LockError) -> (reply: RenewReply, sentAt: Instant, time: ServerTime) {
         let sentAt = try leaseStart()
         let answer = try await store.renew(request(store.serverTime(), BootClock.now()), timeout: timeout)
-        return (answer.reply, sentAt)
+        return (answer.reply, sentAt, answer.time)
     }
 
     /// The instant that a lease counts from whose request is sent next: now, less what a slewed clock may hide.

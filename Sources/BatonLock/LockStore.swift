@@ -70,6 +70,10 @@ public protocol LockStore: Sendable {
     /// such place. Never block it: every request to the store waits meanwhile.
     var executor: (any TaskExecutor)? { get }
 
+    /// What is known of the server's clock, made with the store. Nil, the default: leases are counted on a clock of this
+    /// machine, as in a file or in memory.
+    var clock: StoreClock? { get }
+
     /// The server's time now, in microseconds, not later than it really is: the last time seen plus what has passed
     /// since it arrived. Nil before the first reply. Asks nobody.
     func serverTime() -> Int64?
@@ -92,18 +96,26 @@ public protocol LockStore: Sendable {
 extension LockStore {
     /// None.
     public var executor: (any TaskExecutor)? { nil }
+
+    /// None.
+    public var clock: StoreClock? { nil }
 }
 
 /// A reply with the server's clock at the moment it was made.
 public struct Stamped<Reply: Sendable & Equatable>: Sendable, Equatable {
     /// What the store answered.
     public var reply: Reply
+    /// When the server gave it.
+    public var time: ServerTime
     /// The server's time in microseconds, on whatever clock it counts TTLs.
-    public var serverTime: Int64
+    public var serverTime: Int64 { time.microseconds }
 
-    /// A stamped reply.
-    public init(_ reply: Reply, serverTime: Int64) {
+    /// A reply of a store that has but one clock.
+    public init(_ reply: Reply, serverTime: Int64) { self.init(reply, at: ServerTime(microseconds: serverTime)) }
+
+    /// A reply that came when a server's clock showed this: what ``StoreClock/heard(_:inAnswerTo:)`` returned.
+    public init(_ reply: Reply, at time: ServerTime) {
         self.reply = reply
-        self.serverTime = serverTime
+        self.time = time
     }
 }

@@ -14,6 +14,8 @@ final class Term: Sendable {
     private struct State {
         /// D; nil without a timeout.
         var deadline: Instant?
+        /// The same by the server's clock; nil where that is ours, or not known.
+        var serverDeadline: ServerDeadline?
         /// How often a change of the lease was heard of.
         var changes = 0
         var end: End?
@@ -23,22 +25,46 @@ final class Term: Sendable {
 
     let token: Bytes
     let fence: Int64?
+    /// The server's; nil where it is ours.
+    let clock: StoreClock?
+    /// When the server said yes to the grant.
+    let granted: ServerTime?
     private let state: Mutex<State>
 
-    init(_ grant: LockGrant, deadline: Instant?) {
+    /// - Parameter length: what the lease lasts, less its margin; nil: for ever.
+    init(_ grant: LockGrant, lasting length: Duration?, clock: StoreClock?) {
         token = grant.token
         fence = grant.fence
-        state = Mutex(State(deadline: deadline))
+        granted = grant.granted
+        self.clock = clock
+        var state = State(deadline: length.map { grant.sentAt + $0 })
+        if let length, let granted = grant.granted {
+            state.serverDeadline = ServerDeadline(granted: granted, sentAt: grant.sentAt, lasting: length)
+        }
+        self.state = Mutex(state)
     }
 
-    var deadline: Instant? { state.withLock { $0.deadline } }
+    var deadline: Instant? {
+        lookAtServersClock()
+        return state.withLock { $0.deadline }
+    }
+
+    /// Where the server's clock went ahead of ours, its word counts (rule S10).
+    private func lookAtServersClock() {
+        guard let reading = clock?.told else { return }
+        state.withLock { state in
+            guard let deadline = state.deadline, let end = state.serverDeadline?.seen(in: reading) else { return }
+            state.deadline = min(deadline, end)
+        }
+    }
 
     /// The count of changes heard of so far; to be handed to ``renewed(since:until:)``.
     var changes: Int { state.withLock { $0.changes } }
 
     /// Whether the holder may still act: neither lost, nor released, nor past its end.
     func isValid(at now: Instant) -> Bool {
-        state.withLock { $0.end == nil && $0.deadline.map { now < $0 } ?? true }
+        lookAtServersClock()
+        return state.withLock { $0.end == nil && $0.deadline.map { now < $0 } ?? true }
     }
 
     /// The lease ends then, if not earlier.
@@ -52,10 +78,14 @@ final class Term: Sendable {
     }
 
     /// A change was confirmed that was asked for when `changes` had been heard of.
-    func renewed(since changes: Int, until end: Instant) {
+    func renewed(since changes: Int, until end: Instant, _ serverDeadline: ServerDeadline?) {
         state.withLock { state in
             // Another change was heard of meanwhile, and the store's order is not known: the earlier end counts.
-            state.deadline = state.changes == changes ? end : min(end, state.deadline ?? end)
+            if state.changes == changes {
+                (state.deadline, state.serverDeadline) = (end, serverDeadline)
+            } else {
+                state.deadline = min(end, state.deadline ?? end)
+            }
             state.changes += 1
             // The store knows our token again, or still: an operator's PERSIST refuses an extension, and no more.
             if case .lost = state.end { state.end = nil }
@@ -82,6 +112,7 @@ final class Term: Sendable {
     }
 
     func standing(at now: Instant) -> Standing {
+        lookAtServersClock()
         let isOver = state.withLock { state in
             guard state.end == nil, let deadline = state.deadline else { return false }
             return now >= deadline

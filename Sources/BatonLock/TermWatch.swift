@@ -22,7 +22,12 @@ final class TermWatch: Sendable {
     /// task cancelled.
     func loss() async -> Lease.Loss? {
         term.add(bell)
-        defer { term.remove(bell) }
+        // Without a heartbeat nobody else looks at what the store says of its clock.
+        let watcher = looksAtClock ? term.clock?.watch { [bell] _ in bell.ring() } : nil
+        defer {
+            term.remove(bell)
+            if let watcher { term.clock?.forget(watcher) }
+        }
         while !isStopped.load(ordering: .acquiring) {
             switch term.standing(at: BootClock.now()) {
             case .lost(let loss): return loss

@@ -39,6 +39,10 @@ extension ValkeyStore {
         /// How long a server that owes an answer, also to a subscription, is trusted to be alive; default 1 s. A request
         /// has a timeout of its own. The client's `socket_timeout`.
         public var requestTimeout = Duration.seconds(1)
+        /// How many replicas must confirm each grant and renewal (`WAIT`) before it counts: all that may be promoted; 0,
+        /// the default: none. With fewer than all, or none, a server that fails over may forget a lock that it granted.
+        /// The seed has nothing like it.
+        public var replicas = 0
         /// The longest pause between two attempts to connect; default 1 s. Pauses begin short, double, and are
         /// shortened at random by up to half.
         public var maxReconnectDelay = Duration.seconds(1)
@@ -72,6 +76,7 @@ extension ValkeyStore {
             database = settings.database
             connectTimeout = settings.connectTimeout
             requestTimeout = settings.requestTimeout
+            replicas = settings.replicas
         }
     }
 }

@@ -17,7 +17,7 @@ extension ValkeyStore: LockStore {
     ///   `invalidArgument` before anything is sent for what no server can do, `closed` after the end of `run()`.
     public func acquire(_ request: AcquireRequest, timeout: Duration) async throws(LockError) -> Stamped<AcquireReply> {
         if request.isPlain { return try await acquirePlainly(request, timeout: timeout) }
-        return try await run(ScriptCall.acquire(request), on: request.keys, timeout: timeout) {
+        return try await run(ScriptCall.acquire(request), on: request.keys, timeout: timeout, isConfirmed: true) {
             answer throws(LockError) in try answer.acquireReply(to: request)
         }
     }
@@ -33,14 +33,14 @@ extension ValkeyStore: LockStore {
             set.append("PX")
             set.append(ScriptCall.milliseconds(length))
         }
+        let question = serverClock.ask()
+        var commands = [set, Command(Array("PTTL".utf8), key), Command(Array("TIME".utf8))]
+        let confirmation = confirmation(within: timeout)
+        if let confirmation { commands.append(confirmation) }
         let replies = try await exchange(
-            [set, Command(Array("PTTL".utf8), key), Command(Array("TIME".utf8))], about: request.keys,
-            timeout: timeout)
+            commands, isConfirmed: confirmation != nil, about: request.keys, timeout: timeout)
         // The TIME is a formality here; a user without the right to ask for it still gets the lock's truth.
-        let time = replies[2].elements.map { parts in
-            (parts.first?.number ?? 0) * 1_000_000 + (parts.last?.number ?? 0)
-        }
-        if let time { heard(serverTime: time) }
+        let time = replies[2].time
         let reply: AcquireReply
         switch replies[0] {
         case .string: reply = .granted(.init(fence: nil))
@@ -49,7 +49,9 @@ extension ValkeyStore: LockStore {
             let error = nonsense()
             throw request.keys.error(error.code, error.message)
         }
-        return Stamped(reply, serverTime: time ?? serverTime() ?? 0)
+        do { try checkConfirmed(replies) } catch { throw request.keys.error(error.code, error.message) }
+        guard let time else { return Stamped(reply, serverTime: serverTime() ?? 0) }
+        return Stamped(reply, at: serverClock.heard(time, inAnswerTo: question))
     }
 
     /// Sets the TTL of a held lock again, extends it, puts it back, or swaps its token.
@@ -62,7 +64,7 @@ extension ValkeyStore: LockStore {
     /// - Throws: `LockError` as ``acquire(_:timeout:)``; `refused` when nothing would be left, or more than
     ///   `maxLockTimeout` under the guard.
     public func renew(_ request: RenewRequest, timeout: Duration) async throws(LockError) -> Stamped<RenewReply> {
-        try await run(ScriptCall.renew(request), on: request.keys, timeout: timeout) {
+        try await run(ScriptCall.renew(request), on: request.keys, timeout: timeout, isConfirmed: true) {
             answer throws(LockError) in try answer.renewReply()
         }
     }

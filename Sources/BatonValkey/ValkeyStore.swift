@@ -13,15 +13,15 @@ import Synchronization
 /// Locks in a Valkey (or Redis) server. The seed's counterpart is its client, `valkey.Valkey`.
 ///
 /// It is a service: nothing is sent before `run()` is called, and requests wait for a connection no longer than their
-/// timeout. One connection carries all requests, pipelined; a second one is made when somebody listens for
-/// announcements. Both are made again by themselves.
+/// timeout. One connection carries all requests, pipelined; another one is made when somebody listens for
+/// announcements, and another where replicas have to confirm. They are made again by themselves.
 ///
 /// **Timeouts.** A request that is not answered in time fails with `unknownOutcome`; its reply, should it come, is
 /// dropped. A server that leaves a request unanswered for `requestTimeout` is taken to be gone: the connection is closed
 /// and made again. Cancelling a task does not end its request early.
 ///
-/// **What it does not guarantee.** A server that fails over to a replica may forget a lock that it granted. Sentinel
-/// and Cluster are not spoken.
+/// **What it does not guarantee.** A server that fails over to a replica may forget a lock that it granted, unless
+/// ``Configuration/replicas`` were waited for. Sentinel and Cluster are not spoken.
 public final class ValkeyStore: Service {
     /// How the server is reached. Describes itself without the password.
     public let configuration: Configuration
@@ -32,18 +32,24 @@ public final class ValkeyStore: Service {
     public let executor: (any TaskExecutor)?
 
     let loop: any EventLoop
-    private let link: NIOLoopBoundBox<CommandLink>
-    private let announcements: NIOLoopBoundBox<Announcements>
-    private let listeners: AsyncStream<Void>
-    private let logger: Logger
-    private let condition = Mutex(Condition())
+    let link: NIOLoopBoundBox<CommandLink>
+    /// Of requests whose answers replicas have to confirm: while they do, the connection takes nothing else.
+    let confirmedLink: NIOLoopBoundBox<CommandLink>
+    let announcements: NIOLoopBoundBox<Announcements>
+    let listeners: AsyncStream<Void>
+    let logger: Logger
+    let condition = Mutex(Condition())
+    let serverClock = StoreClock()
 
     /// What others may read at any time.
-    private struct Condition {
+    struct Condition {
         var isRunning = false
         var state = StoreState.connecting
         var warnings: [String] = []
-        var lastTime: (server: Int64, arrival: Instant)?
+        /// How many replicas confirm, if they are too few; nil: enough do, or nobody waits for them.
+        var confirmations: Int64?
+        /// The process that the last connection led to; nil: it did not say.
+        var server: String?
     }
 
     /// A store on the server that `configuration` names. Nothing is sent before ``run()``.
@@ -64,6 +70,7 @@ public final class ValkeyStore: Service {
         self.listeners = listeners
         let reason = LockError(.unreachable, "not connected to \(configuration.peer) yet (is run() running?)")
         link = .makeBoxSendingValue(CommandLink(loop: loop, reason: reason), eventLoop: loop)
+        confirmedLink = .makeBoxSendingValue(CommandLink(loop: loop, reason: reason), eventLoop: loop)
         announcements = .makeBoxSendingValue(
             Announcements(
                 loop: loop, patience: TimeAmount(configuration.requestTimeout), logger: logger, wanted: wanted),
@@ -84,7 +91,9 @@ public final class ValkeyStore: Service {
     package var state: StoreState { condition.withLock { $0.state } }
 
     /// What an operator should know about the server, as of the last connect.
-    package var warnings: [String] { condition.withLock { $0.warnings } }
+    package var warnings: [String] {
+        condition.withLock { $0.warnings + ($0.confirmations.map { [tooFew($0)] } ?? []) }
+    }
 
     /// Keeps the store connected. Returns when the task is cancelled, or at a graceful shutdown.
     ///
@@ -101,104 +110,39 @@ public final class ValkeyStore: Service {
         await cancelWhenGracefulShutdown {
             await withTaskGroup(of: Void.self) { group in
                 group.addTask { await self.keepConnected() }
+                if self.quorum.isNeeded { group.addTask { await self.keepConfirmedConnected() } }
                 group.addTask { await self.keepSubscribed() }
             }
         }
         try? await loop.submit {  // the closure cannot fail
             self.link.value.close()
+            self.confirmedLink.value.close()
             self.announcements.value.down()
         }.get()
     }
 
-    // MARK: The two connections
-
-    private func keepConnected() async {
-        await reconnecting { (connector) async throws(LockError) -> Connection in
-            let (connection, greeting) = try await connector.connect()
-            self.heard(serverTime: greeting.serverTime)
-            self.becameConnected(greeting)
-            self.loop.execute { self.link.value.up(connection.handler.value) }
-            return connection
-        } ended: { reason in
-            self.becameUnreachable(reason)
-            self.loop.execute { self.link.value.down(reason) }
-        }
-    }
-
-    private func keepSubscribed() async {
-        for await _ in listeners { break }
-        await reconnecting { (connector) async throws(LockError) -> Connection in
-            let (connection, _) = try await connector.connect()
-            self.loop.execute { self.announcements.value.up(connection.handler.value) }
-            return connection
-        } ended: { _ in
-            self.loop.execute { self.announcements.value.down() }
-        }
-    }
-
-    /// Connects, waits for the end of the connection, pauses, and so on, until the task is cancelled.
-    private func reconnecting(
-        _ connect: (Connector) async throws(LockError) -> Connection, ended: (LockError) -> Void
-    ) async {
-        let connector = Connector(configuration: configuration, loop: loop)
-        var backoff = Backoff(longest: configuration.maxReconnectDelay)
-        while !Task.isCancelled {
-            let reason: LockError
-            do throws(LockError) {
-                let connection = try await connect(connector)
-                backoff.reset()
-                reason = await connection.closed().whileInUse
-            } catch {
-                reason = error
-            }
-            if Task.isCancelled { return }
-            ended(reason)
-            try? await Task.sleep(for: backoff.pause(chance: .random(in: 0...1)))  // cancelled: the loop ends
-        }
-    }
-
-    private func becameConnected(_ greeting: Greeting) {
-        condition.withLock { condition in
-            condition.state = .connected
-            condition.warnings = greeting.warnings
-        }
-        logger.info("connected to the store", metadata: Self.event(.storeReachable))
-        for warning in greeting.warnings { logger.warning("\(warning)", metadata: Self.event(.storeWarning)) }
-    }
-
-    private func becameUnreachable(_ reason: LockError) {
-        let before = condition.withLock { condition in
-            defer { condition.state = .unreachable(reason.message) }
-            return condition.state
-        }
-        // Once per reason: it is being tried again every second.
-        if before == .unreachable(reason.message) { return }
-        logger.warning(
-            "the store cannot be reached",
-            metadata: Self.event(.storeUnreachable).merging(["reason": "\(reason.message)"]) { $1 })
-    }
-
-    /// So that a log handler can tell kinds of events apart.
-    private static func event(_ kind: EventKind) -> Logger.Metadata { [EventKind.metadataKey: "\(kind.rawValue)"] }
-
     // MARK: Requests
 
     /// Sends commands that travel together, and returns their replies, or the first one alone if that is an error.
-    func send(_ commands: [Command], until deadline: NIODeadline) async -> Result<[Reply], LockError> {
-        await withCheckedContinuation { submit(commands, deadline, $0) }
+    ///
+    /// - Parameter isConfirmed: the last command is a ``confirmation(within:)``, whose reply is left out after a no.
+    func send(
+        _ commands: [Command], isConfirmed: Bool = false, until deadline: NIODeadline
+    ) async -> Result<[Reply], LockError> {
+        await withCheckedContinuation { submit(commands, isConfirmed, deadline, $0) }
     }
 
     @inline(never)
     private func submit(
-        _ commands: [Command], _ deadline: NIODeadline,
+        _ commands: [Command], _ isConfirmed: Bool, _ deadline: NIODeadline,
         _ continuation: CheckedContinuation<Result<[Reply], LockError>, Never>
     ) {
         do throws(LockError) {
             let formatted = try Commands(commands)
             if loop.inEventLoop {
-                submitOnLoop(formatted, deadline, continuation)
+                submitOnLoop(formatted, isConfirmed, deadline, continuation)
             } else {
-                loop.execute { self.submitOnLoop(formatted, deadline, continuation) }
+                loop.execute { self.submitOnLoop(formatted, isConfirmed, deadline, continuation) }
             }
         } catch {
             continuation.resume(returning: .failure(error))
@@ -206,31 +150,29 @@ public final class ValkeyStore: Service {
     }
 
     private func submitOnLoop(
-        _ commands: Commands, _ deadline: NIODeadline,
+        _ commands: Commands, _ isConfirmed: Bool, _ deadline: NIODeadline,
         _ continuation: CheckedContinuation<Result<[Reply], LockError>, Never>
     ) {
+        let link = isConfirmed ? confirmedLink : link
         link.value.submit(
-            Transmission(commands, isDecidedByFirst: true, deadline: deadline, continuation: continuation))
+            Transmission(
+                commands, isDecidedByFirst: true, isConfirmed: isConfirmed, deadline: deadline,
+                continuation: continuation))
     }
 
-    /// Makes a new connection for requests. What is in flight on the present one ends with an unknown outcome.
+    /// Makes new connections for requests. What is in flight on the present ones ends with an unknown outcome.
     func giveUpConnection(because message: String) {
-        loop.execute { [link] in link.value.giveUp(because: LockError(.unreachable, message)) }
+        loop.execute { [link, confirmedLink] in
+            for link in [link, confirmedLink] { link.value.giveUp(because: LockError(.unreachable, message)) }
+        }
     }
 
-    /// Remembers what the server's clock said.
-    func heard(serverTime: Int64) {
-        // The arrival was a little earlier: the estimate errs towards a server time that is too early.
-        let arrival = BootClock.now()
-        condition.withLock { $0.lastTime = (serverTime, arrival) }
-    }
+    /// What its answers say of the server's clock.
+    public var clock: StoreClock? { serverClock }
 
     /// The server's time now, in microseconds since 1970 by its own clock, not later than it really is; nil before the
     /// first reply. Asks nobody.
-    public func serverTime() -> Int64? {
-        guard let last = condition.withLock({ $0.lastTime }) else { return nil }
-        return last.server + (BootClock.now() - last.arrival).nanoseconds / 1000
-    }
+    public func serverTime() -> Int64? { serverClock.now }
 
     /// Runs `body` while announcements of this lock ring the bell.
     ///

@@ -41,7 +41,8 @@ package enum StatusTable {
     static func head(_ report: StatusReport) -> [String] {
         [
             "node   \(PrintableText.escaped(report.node)), batond \(PrintableText.escaped(report.version))",
-            "store  \(PrintableText.escaped(report.store.url)), \(PrintableText.escaped(report.store.state))",
+            "store  \(PrintableText.escaped(report.store.url)), \(PrintableText.escaped(report.store.state))"
+                + (report.store.replicas.map { ", \($0 == 1 ? "1 replica confirms" : "\($0) replicas confirm")" } ?? ""),
         ] + report.warnings.map { "warning: " + PrintableText.escaped($0) }
     }
 

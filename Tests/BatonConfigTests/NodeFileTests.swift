@@ -26,6 +26,7 @@ import Testing
             ca_file = "\(bench.folder)/ca.pem"
             connect_timeout = "3s"
             request_timeout = "500ms"
+            replicas = 2
             [jobs]
             directories = ["\(bench.folder)/jobs.d", "/nonexistent/jobs"]
             [defaults.lock]
@@ -40,6 +41,7 @@ import Testing
         store.maxLockTimeout = .seconds(60)
         store.connectTimeout = .seconds(3)
         store.requestTimeout = .milliseconds(500)
+        store.replicas = 2
         var wanted = NodeSettings(name: "web-1", store: store)
         wanted.logLevel = "debug"
         wanted.jobDirectories = [bench.jobs, "/nonexistent/jobs"]
@@ -47,7 +49,7 @@ import Testing
         #expect(loaded.settings == wanted)
         #expect(
             loaded.warnings.map { bench.short($0.description) } == [
-                "batond.toml:15: jobs.directories: the folder /nonexistent/jobs does not exist"
+                "batond.toml:16: jobs.directories: the folder /nonexistent/jobs does not exist"
             ])
         #expect(!"\(loaded)".contains("secret word"))
     }
@@ -85,7 +87,23 @@ import Testing
             "[node]\nlauncher='docker'",
             "batond.toml:2: node.launcher: 'docker' is no launcher; wanted one of \"direct\", \"systemd\""
         ),
-        ("[store]\nreplicas=1", "batond.toml:2: store.replicas: is not supported by this version of Baton yet"),
+        (
+            "[store]\nhistory_lines=1",
+            "batond.toml:2: store.history_lines: is not supported by this version of Baton yet"
+        ),
+        (
+            "[store]\nreplicas=1",
+            "batond.toml:2: store.replicas: is 1, but the store is an SQLite file, which has no replicas"
+        ),
+        (
+            "[store]\nurl='valkey://h'\nreplicas=-1",
+            "batond.toml:3: store.replicas: -1 replicas cannot be; wanted 0, which waits for none, to 100: all that "
+                + "may be promoted"
+        ),
+        (
+            "[store]\nurl='valkey://h'\nreplicas='2'",
+            "batond.toml:3: store.replicas: is the string \"2\"; wanted an integer"
+        ),
         ("[stor]\nurl='x'", "batond.toml:1: stor: unknown key 'stor'; did you mean 'store'?"),
         (
             "[store]\nprefix='{x}'",

@@ -114,6 +114,7 @@ final class FaultyStore: LockStore {
     var executor: (any TaskExecutor)? { inner.executor }
 
     func serverTime() -> Int64? { inner.serverTime() }
+    var clock: StoreClock? { inner.clock }
 
     func withAnnouncements<Result: Sendable>(
         of keys: LockKeys, _ body: (Doorbell) async throws -> Result

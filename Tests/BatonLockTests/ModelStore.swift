@@ -17,12 +17,15 @@ final class ModelStore: LockStore {
     private let state: Mutex<State>
     /// The server's time in microseconds.
     private let now: @Sendable () -> Int64
+    /// Nil: its clock is ours.
+    let clock: StoreClock?
 
     init(
-        _ clock: StoreModel.Clock = .server,
+        _ clock: StoreModel.Clock = .server, hearing storeClock: StoreClock? = nil,
         now: @escaping @Sendable () -> Int64 = { BootClock.now().nanoseconds / 1000 }
     ) {
         state = Mutex(State(model: StoreModel(clock: clock)))
+        self.clock = storeClock
         self.now = now
     }
 
@@ -53,7 +56,10 @@ final class ModelStore: LockStore {
     }
 
     func look(at keys: LockKeys, timeout: Duration) async throws(LockError) -> LockView {
-        state.withLock { $0.model.look(at: keys, at: now()) }
+        let question = clock?.ask()
+        let time = now()
+        if let question { _ = clock?.heard(time, inAnswerTo: question) }
+        return state.withLock { $0.model.look(at: keys, at: time) }
     }
 
     func setMark(_ mark: Mark?, on keys: LockKeys, timeout: Duration) async throws(LockError) {
@@ -76,12 +82,15 @@ final class ModelStore: LockStore {
     private func answer<Reply: Sendable>(
         _ ask: (inout StoreModel, StoreModel.Moment) throws(StoreModel.Refusal) -> Reply
     ) throws(LockError) -> Stamped<Reply> {
+        let question = clock?.ask()
         do {
-            return try state.withLock { state throws(StoreModel.Refusal) in
+            let answer = try state.withLock { state throws(StoreModel.Refusal) in
                 state.draws += 1
                 let moment = StoreModel.Moment(time: now(), random: bytes("draw \(state.draws)"))
                 return Stamped(try ask(&state.model, moment), serverTime: moment.time)
             }
+            guard let clock, let question else { return answer }
+            return Stamped(answer.reply, at: clock.heard(answer.serverTime, inAnswerTo: question))
         } catch {
             throw LockError(.refused, "the model refuses: \(error)")
         }

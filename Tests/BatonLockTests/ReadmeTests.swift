@@ -29,10 +29,34 @@ struct ReadmeTests {
         }
     }
 
+    private static func rights() throws -> [String] {
+        let line = try #require(text.split(separator: "\n").first { $0.contains("user baton on >") })
+        return line.split(separator: " ").drop { $0 != "on" }.map { $0.hasPrefix(">") ? ">secret" : String($0) }
+    }
+
+    /// With what the page says of replicas, it may be confirmed by them.
+    @Test func theUserMayWaitForReplicas() async throws {
+        try await withReplicas(1) { replicas in
+            let connection = try RawConnection(socket: replicas.primary.socket)
+            let words = ["ACL", "SETUSER", "baton"] + (try Self.rights()) + ["+wait"]
+            #expect(try connection.ask(words.map { bytes($0) }) == .string(bytes("OK")))
+            var configuration = replicas.primary.tcp
+            (configuration.username, configuration.password) = ("baton", "secret")
+            configuration.replicas = 1
+            let keys = LockKeys(prefix: "baton", job: "report")
+            try await withValkeyStore(configuration) { store in
+                _ = try #require(try await store.acquire(.plain("a", on: keys)).grant)
+                #expect(
+                    try await store.renew(RenewRequest(keys: keys, token: bytes("a"), change: .reset(leaseLength)))
+                        == .renewed(timeToLive: leaseLength))
+            }
+            #expect(try replicas.primary.ask("ACL", "LOG") == .array([]), "something was refused")
+        }
+    }
+
     /// The user may do all that a daemon does, and the server has refused it nothing.
     @Test func theUsersRightsAreEnough() async throws {
-        let line = try #require(Self.text.split(separator: "\n").first { $0.contains("user baton on >") })
-        let rights = line.split(separator: " ").drop { $0 != "on" }.map { $0.hasPrefix(">") ? ">secret" : String($0) }
+        let rights = try Self.rights()
         let keys = LockKeys(prefix: "baton", job: "report")
         try await withServer { server in
             let connection = try RawConnection(socket: server.socket)

@@ -15,10 +15,13 @@ package struct StatusReport: Codable, Equatable, Sendable {
         package var url: String
         /// `connected`, `connecting`, `unreachable: REASON`.
         package var state: String
+        /// How many replicas confirm each grant and renewal before it counts; absent: none is waited for.
+        package var replicas: Int?
 
-        package init(url: String, state: String) {
+        package init(url: String, state: String, replicas: Int? = nil) {
             self.url = url
             self.state = state
+            self.replicas = replicas
         }
     }
 

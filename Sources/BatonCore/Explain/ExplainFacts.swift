@@ -45,6 +45,8 @@ package struct ExplainFacts: Equatable, Sendable {
     package var storeTrouble: String?
     /// The store is new, or lost its data: for so much longer nobody is elected.
     package var newStoreWait: Duration?
+    /// The store's clock went ahead of this node's not long ago.
+    package var clockJump: ClockJump?
     /// The instance of the other live daemon that has this node's name.
     package var barredBy: String?
     /// What the live nodes say of themselves, this one among them; empty when the store did not say.

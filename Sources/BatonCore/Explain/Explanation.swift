@@ -48,6 +48,7 @@ package struct Explanation: Codable, Equatable, Sendable {
         tellWhy(facts)
         tellOfOtherNodes(facts)
         tellOfDivergence(facts)
+        if let jump = facts.clockJump { details.append("At \(jump.when), \(jump.sentence).") }
     }
 
     // MARK: Why

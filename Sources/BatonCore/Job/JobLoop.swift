@@ -115,7 +115,9 @@ package struct JobLoop: Equatable, Sendable {
             apply(.noRoom(obstacle), &room, now, &effects)
         }
         apply(
-            .elected(runID: runID, fence: fence, failures: grant.failures, sentAt: grant.sentAt), &room, now, &effects)
+            .elected(
+                runID: runID, fence: fence, failures: grant.failures, sentAt: grant.sentAt, granted: grant.granted),
+            &room, now, &effects)
         // A mark that was set meanwhile may have been announced before there was a run to look for.
         effects.append(.lookAtMark)
     }

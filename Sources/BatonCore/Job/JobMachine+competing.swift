@@ -16,7 +16,7 @@ extension JobMachine {
             let holding = Holding(runID: runID, fence: fence, failures: 0, lease: lease, startedAt: nil)
             return ended(holding, outcome, jitter: jitter, at: now)
         case .drain, .abort, .replaced, .superseded, .relieved: return retire()
-        case .elected(let runID, let fence, let failures, let sentAt):
+        case .elected(let runID, let fence, let failures, let sentAt, _):
             return giveBack(runID, fence, failures, sentAt: sentAt, at: now)
         case .waiting, .electionFailed, .lease, .keeperReady, .launchFailed, .workloadStarted, .runEnded, .markSeen,
             .released, .releaseFailed, .noRoom, .withdrawn, .room, .woke:
@@ -29,8 +29,8 @@ extension JobMachine {
         case .waiting(let why):
             state = .competing(why)
             return []
-        case .elected(let runID, let fence, let failures, let sentAt):
-            let lease = LeaseMachine(timing: timing, sentAt: sentAt)
+        case .elected(let runID, let fence, let failures, let sentAt, let granted):
+            let lease = LeaseMachine(timing: timing, sentAt: sentAt, granted: granted, knowing: reading)
             // Too little left to start anything with: the keeper would send TERM at once.
             if now >= lease.deadline - lostGrace {
                 return giveBack(runID, fence, failures, sentAt: sentAt, at: now)
@@ -56,7 +56,7 @@ extension JobMachine {
         case .woke: return now >= until ? compete() : []
         case .runRequested: return compete()
         case .drain, .abort, .replaced, .superseded, .relieved: return retire()
-        case .elected(let runID, let fence, let failures, let sentAt):
+        case .elected(let runID, let fence, let failures, let sentAt, _):
             return giveBack(runID, fence, failures, sentAt: sentAt, at: now)
         case .begin, .tookOver, .foundEnded, .waiting, .electionFailed, .lease, .keeperReady, .launchFailed,
             .workloadStarted, .runEnded, .markSeen, .released, .releaseFailed, .noRoom, .withdrawn, .room:
@@ -65,7 +65,7 @@ extension JobMachine {
     }
 
     mutating func whenRetired(_ event: Event, at now: Instant) -> [Action] {
-        guard case .elected(let runID, let fence, let failures, let sentAt) = event else { return [] }
+        guard case .elected(let runID, let fence, let failures, let sentAt, _) = event else { return [] }
         return giveBack(runID, fence, failures, sentAt: sentAt, at: now)
     }
 

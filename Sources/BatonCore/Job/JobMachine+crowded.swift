@@ -15,7 +15,7 @@ extension JobMachine {
         case .electionFailed(let why):
             state = .resting(until: now + .seconds(5), why)
             return []
-        case .elected(let runID, let fence, let failures, let sentAt):
+        case .elected(let runID, let fence, let failures, let sentAt, _):
             return giveBack(runID, fence, failures, sentAt: sentAt, at: now)
         case .drain, .abort, .replaced, .superseded, .relieved: return retire()
         case .begin, .tookOver, .foundEnded, .waiting, .lease, .keeperReady, .launchFailed, .workloadStarted, .runEnded,
@@ -31,7 +31,7 @@ extension JobMachine {
             state = .crowded(another)
             return []
         case .drain, .abort, .replaced, .superseded, .relieved: return retire()
-        case .elected(let runID, let fence, let failures, let sentAt):
+        case .elected(let runID, let fence, let failures, let sentAt, _):
             return giveBack(runID, fence, failures, sentAt: sentAt, at: now)
         case .begin, .tookOver, .foundEnded, .waiting, .electionFailed, .lease, .keeperReady, .launchFailed,
             .workloadStarted, .runEnded, .markSeen, .released, .releaseFailed, .runRequested, .withdrawn, .woke:

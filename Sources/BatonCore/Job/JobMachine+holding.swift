@@ -34,7 +34,7 @@ extension JobMachine {
             for action in holding.lease.handle(leaseEvent, at: now) {
                 switch action {
                 case .renew(let limit): actions.append(.renew(within: limit))
-                case .deadlineMoved: break  // `go` will carry it
+                case .deadlineMoved, .deadlineNeared: break  // `go` will carry it
                 case .undo: break  // the release that follows `lost` covers it
                 case .lost: return actions + [.abandonKeeper] + release(holding, mark: nil, at: now)
                 }
@@ -105,7 +105,8 @@ extension JobMachine {
         switch event {
         case .runEnded(let outcome, let jitter):
             // Whatever the keeper saw first: the lease was over.
-            let told: RunOutcome = if case .startFailed = outcome { outcome } else { .leaseLost }
+            let lost = holding.lease.loss == .outrun ? RunOutcome.leaseOutrun : .leaseLost
+            let told = if case .startFailed = outcome { outcome } else { lost }
             return ended(holding, told, jitter: jitter, at: now)
         case .abort, .woke: return [.killWorkload]
         case .relieved: return retire()
@@ -131,6 +132,7 @@ extension JobMachine {
             switch action {
             case .renew(let limit): actions.append(.renew(within: limit))
             case .deadlineMoved(let deadline): actions.append(.extend(deadline))
+            case .deadlineNeared: break  // a keeper's deadline never comes nearer: this daemon kills at D as well
             case .undo: break  // the release after the proof of the end gives it back
             case .lost:
                 state = .ending(holding, pid: pid)

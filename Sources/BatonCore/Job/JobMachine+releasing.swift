@@ -34,6 +34,7 @@ extension JobMachine {
         switch event {
         case .lease(let inner):
             if sent { return [] }
+            if case .heard = inner { return [] }  // not what is waited for
             _ = holding.lease.handle(inner, at: now)
             state = .releasing(holding, mark, sent: true, retryAt: nil)
             return [.release(mark)]

@@ -37,7 +37,11 @@ extension JobMachine {
         case .running(let holding, let pid): describe(.running, holding, pid: pid)
         case .stopping(let holding, let pid, _): describe(.stopping, holding, pid: pid)
         case .ending(let holding, let pid):
-            describe(.stopping, holding, pid: pid, "the lease is over; waiting until every process is gone")
+            describe(
+                .stopping, holding, pid: pid,
+                holding.lease.loss == .outrun
+                    ? "the lease is over by the store's clock; waiting until every process is gone"
+                    : "the lease is over; waiting until every process is gone")
         case .releasing(_, _, _, let retryAt):
             Description(state: .stopping, reason: retryAt == nil ? nil : "the store does not take the release")
         case .retired: Description(state: .stopping)

@@ -15,8 +15,8 @@ package struct JobMachine: Equatable, Sendable {
         case foundEnded(runID: String, fence: Int64, RunOutcome, jitter: Double)
         /// The competition reports why it waits.
         case waiting(Waiting)
-        /// The lock is ours; the request was about to be sent at `sentAt`.
-        case elected(runID: String, fence: Int64, failures: Int, sentAt: Instant)
+        /// The lock is ours; the request was about to be sent at `sentAt`, and the server's clock showed `granted`.
+        case elected(runID: String, fence: Int64, failures: Int, sentAt: Instant, granted: ServerTime? = nil)
         /// The store refuses, and waiting will not help by itself.
         case electionFailed(String)
         /// The outcome of a renewal.
@@ -137,6 +137,8 @@ package struct JobMachine: Equatable, Sendable {
     let node: String
     var state = State.idle
     var want = Want.run
+    /// The last reading of the server's clock that a lease to come may have to know (rule S10).
+    var reading: ClockReading?
 
     package init(definition: JobDefinition, timing: LeaseTiming, node: String) {
         self.timing = timing
@@ -160,6 +162,7 @@ package struct JobMachine: Equatable, Sendable {
         }
         if event == .replaced, want != .drain { want = .replace }
         if event == .relieved, want == .run { want = .finish }
+        if case .lease(.heard(let reading)) = event { self.reading = reading }
         switch state {
         case .idle: return whenIdle(event, at: now)
         case .competing: return whenCompeting(event, at: now)

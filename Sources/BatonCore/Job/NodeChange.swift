@@ -50,6 +50,7 @@ extension StoreSettings {
             ("store.max_lock_timeout", maxLockTimeout == new.maxLockTimeout),
             ("store.connect_timeout", connectTimeout == new.connectTimeout),
             ("store.request_timeout", requestTimeout == new.requestTimeout),
+            ("store.replicas", replicas == new.replicas),
         ]
     }
 }

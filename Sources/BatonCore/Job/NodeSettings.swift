@@ -58,6 +58,8 @@ package struct StoreSettings: Equatable, Sendable {
     package var maxLockTimeout: Duration
     package var connectTimeout: Duration
     package var requestTimeout: Duration
+    /// How many replicas must confirm each grant and renewal; 0: none is waited for.
+    package var replicas: Int
 
     package init(location: Location) {
         self.location = location
@@ -69,6 +71,7 @@ package struct StoreSettings: Equatable, Sendable {
         maxLockTimeout = .seconds(30)
         connectTimeout = .seconds(2)
         requestTimeout = .seconds(1)
+        replicas = 0
     }
 
     /// The URL for people: never with a password.

@@ -11,6 +11,8 @@ package enum RunOutcome: Equatable, Sendable {
     case stopped
     /// The lease ran out, or was taken away.
     case leaseLost
+    /// The lease was over by the store's clock, which went ahead of this node's (rule S10).
+    case leaseOutrun
     /// A keeper died, and the workload was killed for it.
     case keeperLost
     /// It never ran: which step failed, and why.
@@ -40,7 +42,7 @@ package enum RunOutcome: Equatable, Sendable {
         case .exited(0): "succeeded"
         case .exited, .signalled, .startFailed, .keeperLost: "failed"
         case .stopped: "stopped"
-        case .leaseLost: "lost"
+        case .leaseLost, .leaseOutrun: "lost"
         }
     }
 
@@ -49,7 +51,7 @@ package enum RunOutcome: Equatable, Sendable {
         switch self {
         case .exited(0): .success
         case .exited, .signalled, .startFailed, .keeperLost: .failure
-        case .stopped, .leaseLost: .neither
+        case .stopped, .leaseLost, .leaseOutrun: .neither
         }
     }
 

@@ -26,6 +26,7 @@ package enum EventKind: String, CaseIterable, Sendable {
     case storeReachable = "store-reachable"
     case storeUnreachable = "store-unreachable"
     case storeWarning = "store-warning"
+    case clockJumped = "clock-jumped"
     case waitingForStore = "waiting-for-store"
     case releaseFailed = "release-failed"
     // A job and its runs.
@@ -69,6 +70,7 @@ package enum EventKind: String, CaseIterable, Sendable {
         case .storeReachable: "8e1b120202d54a8e8cf175e4fc3a7d90"
         case .storeUnreachable: "6e2f02421387425cbc603a8f213357a8"
         case .storeWarning: "8cf6d4e854ef494a8bc452e5550c0704"
+        case .clockJumped: "4d7b54e47fc44ba88f1ee60d6d439219"
         case .waitingForStore: "a6d4e259b0b845c89111ac2b1e8f1fe2"
         case .releaseFailed: "daa1704948cf4ecf8e06973a0351c9bd"
         case .standby: "9ad487cbd1644c0ba8de14fa36bdea59"

@@ -17,7 +17,8 @@ package struct CompetitionMachine: Equatable, Sendable {
         /// The store answered a look: its time is known.
         case looked
         /// What the store said to the request that was about to be sent at `sentAt`.
-        case answered(AcquireReply, serverTime: Int64, sentAt: Instant, jitter: Duration)
+        /// `clock` says whose time it is.
+        case answered(AcquireReply, serverTime: Int64, clock: Int = 0, sentAt: Instant, jitter: Duration)
         /// There is no answer, or none that says whether the lock is ours.
         case failed(Failure, jitter: Double)
     }
@@ -119,10 +120,10 @@ package struct CompetitionMachine: Equatable, Sendable {
             return atOnce ? ask(waiter, serverTime, at: now) : standBackOrAsk(waiter, serverTime, at: now)
         case (.looking, .looked): return send(waiter, serverTime, at: now)
         case (.looking, .failed(let failure, let jitter)): return failed(failure, jitter: jitter, at: now)
-        case (.asking, .answered(let reply, let serverTime, let sentAt, let jitter)):
+        case (.asking, .answered(let reply, let serverTime, let clock, let sentAt, let jitter)):
             let decision = waiter.received(
                 reply, serverTime: serverTime, at: now, jitter: jitter, longestWait: longestWait)
-            return received(decision, sentAt: sentAt, at: now)
+            return received(decision, ServerTime(microseconds: serverTime, clock: clock), sentAt: sentAt, at: now)
         case (.asking(let asked), .failed(let failure, let jitter)):
             if failure == .unanswered { unanswered(asked) }
             return failed(failure, jitter: jitter, at: now)
@@ -174,7 +175,9 @@ package struct CompetitionMachine: Equatable, Sendable {
         return .ask
     }
 
-    private mutating func received(_ decision: WaitMachine.Decision, sentAt: Instant, at now: Instant) -> Action {
+    private mutating func received(
+        _ decision: WaitMachine.Decision, _ time: ServerTime, sentAt: Instant, at now: Instant
+    ) -> Action {
         failures = 0
         switch decision {
         case .granted(let grant):
@@ -185,7 +188,7 @@ package struct CompetitionMachine: Equatable, Sendable {
                 return rest(until: now, atOnce: true, at: now)
             }
             let grant = LockGrant(
-                token: request.token, sentAt: sentAt, fence: grant.fence, failures: grant.failures)
+                token: request.token, sentAt: sentAt, granted: time, fence: grant.fence, failures: grant.failures)
             // Nobody renews or remembers a lock that never expires: an earlier request that is still on its way must not
             // come after its release, and lock everybody out for ever.
             if !policy.expires, let voidAt, voidAt > now {

@@ -24,8 +24,8 @@ package struct HandoverMachine: Equatable, Sendable {
     package enum Event: Equatable, Sendable {
         case began
         case looked(Mark?)
-        /// What the store said to the request that was about to be sent at `sentAt`.
-        case answered(RenewReply, sentAt: Instant)
+        /// What the store said, and when by its clock, to the request that was about to be sent at `sentAt`.
+        case answered(RenewReply, sentAt: Instant, granted: ServerTime? = nil)
         /// What was asked for was not answered.
         case failed
         /// A release was answered.
@@ -85,10 +85,11 @@ package struct HandoverMachine: Equatable, Sendable {
             state = .swapping
             return .swap
         case (.looking, .failed): return giveBack()
-        case (.swapping, .answered(let reply, let sentAt)):
+        case (.swapping, .answered(let reply, let sentAt, let time)):
             // A yes that comes after the end of the lease is undone.
             guard let successor, case .renewed = reply, now < legacy.deadline else { return giveBack() }
-            return end(LockGrant(token: successor.token, sentAt: sentAt, fence: fence, failures: 0))
+            return end(
+                LockGrant(token: successor.token, sentAt: sentAt, granted: time, fence: fence, failures: 0))
         case (.swapping, .failed): return giveBack()
         case (.releasing(let tokens), .released), (.releasing(let tokens), .failed): return release(tokens)
         case (.over(let grant), _): return .over(grant)

@@ -6,13 +6,16 @@ package struct LockGrant: Equatable, Sendable {
     package var token: Bytes
     /// The instant before the request was sent that the store said yes to.
     package var sentAt: Instant
+    /// The server's time in that yes; nil: not known.
+    package var granted: ServerTime?
     package var fence: Int64?
     /// Runs that failed in a row before this one.
     package var failures: Int
 
-    package init(token: Bytes, sentAt: Instant, fence: Int64?, failures: Int) {
+    package init(token: Bytes, sentAt: Instant, granted: ServerTime? = nil, fence: Int64?, failures: Int) {
         self.token = token
         self.sentAt = sentAt
+        self.granted = granted
         self.fence = fence
         self.failures = failures
     }

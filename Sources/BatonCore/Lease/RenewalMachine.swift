@@ -12,8 +12,8 @@ package struct RenewalMachine: Equatable, Sendable {
         case remembered
         /// The record could not be written.
         case notRemembered
-        /// What the store said to the request that was about to be sent at `sentAt`.
-        case answered(RenewReply, sentAt: Instant)
+        /// What the store said, and when by its clock, to the request that was about to be sent at `sentAt`.
+        case answered(RenewReply, sentAt: Instant, granted: ServerTime? = nil)
         case failed
     }
 
@@ -32,7 +32,7 @@ package struct RenewalMachine: Equatable, Sendable {
         case announcing
         case sending
         /// The lock has the new token, and the old one is being forgotten.
-        case settling(sentAt: Instant)
+        case settling(sentAt: Instant, granted: ServerTime?)
         case over(LeaseMachine.Event, LeaseRecord?)
     }
 
@@ -76,16 +76,16 @@ package struct RenewalMachine: Equatable, Sendable {
         case (.announcing, .remembered): return send()
         // Nothing was sent: the next attempt may well have another token.
         case (.announcing, .notRemembered): return end(.failed(jitter: jitter), nil)
-        case (.sending, .answered(.renewed, let sentAt)):
-            guard let settled else { return end(.renewed(sentAt: sentAt), nil) }
-            state = .settling(sentAt: sentAt)
+        case (.sending, .answered(.renewed, let sentAt, let time)):
+            guard let settled else { return end(.renewed(sentAt: sentAt, granted: time), nil) }
+            state = .settling(sentAt: sentAt, granted: time)
             return .remember(settled)
-        case (.sending, .answered(.lost, _)): return end(.refused, announced)
-        case (.sending, .answered(.unsettled, _)), (.sending, .failed):
+        case (.sending, .answered(.lost, _, _)): return end(.refused, announced)
+        case (.sending, .answered(.unsettled, _, _)), (.sending, .failed):
             return end(.failed(jitter: jitter), announced)
         // The record before it names the new token as well.
-        case (.settling(let sentAt), .remembered), (.settling(let sentAt), .notRemembered):
-            return end(.renewed(sentAt: sentAt), settled)
+        case (.settling(let sentAt, let granted), .remembered), (.settling(let sentAt, let granted), .notRemembered):
+            return end(.renewed(sentAt: sentAt, granted: granted), settled)
         case (.over(let event, let record), _): return .over(event, record)
         case (.idle, .remembered), (.idle, .notRemembered), (.idle, .answered), (.idle, .failed),
             (.announcing, .began), (.announcing, .answered), (.announcing, .failed), (.sending, .began),

@@ -42,10 +42,10 @@ struct Handover: Sendable {
 
     private func swap(_ machine: HandoverMachine) async -> HandoverMachine.Event {
         do throws(LockError) {
-            let (reply, sentAt) = try await lock.renew(within: lock.policy.answerTimeout) { serverTime, now in
+            let (reply, sentAt, time) = try await lock.renew(within: lock.policy.answerTimeout) { serverTime, now in
                 machine.request(of: lock.keys, lock.policy, serverTime: serverTime, at: now)
             }
-            return .answered(reply, sentAt: sentAt)
+            return .answered(reply, sentAt: sentAt, granted: time)
         } catch {
             return failed(error)
         }

@@ -78,7 +78,10 @@ final class JobRunner: Sendable {
         var left: LockLegacy?
         context.pulse.watch(loopName) { self.send(.pulse) }
         context.room.watch(definition.name) { self.send(JobLoop.Message.roomChanged) }
+        let clock = context.store.clock
+        let watcher = clock?.watch { self.send(.lease(.heard($0.reading))) }
         defer {
+            if let watcher { clock?.forget(watcher) }
             context.pulse.forget(loopName)
             context.room.forget(definition.name)
         }

@@ -34,10 +34,10 @@ struct Renewal: Sendable {
 
     private func send(_ machine: RenewalMachine, within limit: Duration) async -> RenewalMachine.Event {
         do throws(LockError) {
-            let (reply, sentAt) = try await lock.renew(within: limit) { serverTime, now in
+            let (reply, sentAt, time) = try await lock.renew(within: limit) { serverTime, now in
                 machine.request(of: lock.keys, lock.policy, deadline: deadline, serverTime: serverTime, at: now)
             }
-            return .answered(reply, sentAt: sentAt)
+            return .answered(reply, sentAt: sentAt, granted: time)
         } catch {
             return .failed
         }

@@ -13,14 +13,14 @@ extension RunOutcome {
     var isFailure: Bool {
         switch self {
         case .exited(0), .stopped: false
-        case .exited, .signalled, .startFailed, .keeperLost, .leaseLost: true
+        case .exited, .signalled, .startFailed, .keeperLost, .leaseLost, .leaseOutrun: true
         }
     }
 
     /// What its end is for who looks for such events.
     var event: EventKind {
         switch self {
-        case .leaseLost: .leaseLost
+        case .leaseLost, .leaseOutrun: .leaseLost
         case .exited, .signalled, .stopped, .keeperLost, .startFailed: isFailure ? .runFailed : .runEnded
         }
     }
@@ -32,6 +32,11 @@ extension RunOutcome {
         case .signalled(let signal): "ended by signal \(signal) (\(String(cString: strsignal(signal))))"
         case .stopped: "stopped by Baton"
         case .leaseLost: "the lease ran out, or the lock was taken away"
+        case .leaseOutrun:
+            """
+            the lease was over by the store's clock, which went ahead of this node's: the node was paused by its \
+            hypervisor, or that clock was set forward
+            """
         case .keeperLost: "its keeper died, so the workload was killed"
         case .startFailed(let why): "could not be started: \(why)"
         }
@@ -45,7 +50,7 @@ extension StatusReport.LastRun {
         switch outcome {
         case .exited(let value): code = value
         case .signalled(let value): signal = value
-        case .stopped, .leaseLost, .keeperLost, .startFailed: break
+        case .stopped, .leaseLost, .leaseOutrun, .keeperLost, .startFailed: break
         }
         self.init(
             runID: run, outcome: outcome.word, exitCode: code, signal: signal,

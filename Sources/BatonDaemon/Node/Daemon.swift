@@ -97,7 +97,8 @@ package struct Daemon: Sendable {
             files: files, settings: node, board: board, store: store, registration: registration, notify: notify,
             level: level, logger: logger)
         let backend = DaemonBackend(
-            board: board, context: context, store: store, registration: registration, reloader: reloader,
+            board: board, context: context, store: store,
+            clockAlarm: ClockAlarm(store.locks.clock, logger: logger), registration: registration, reloader: reloader,
             succession: succession)
         let control = try ControlServer(
             path: "\(directories.runtime)/control.sock", backend: backend,

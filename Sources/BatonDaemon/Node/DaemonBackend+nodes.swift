@@ -33,6 +33,7 @@ extension DaemonBackend {
         facts.reason = shown?.reason
         facts.nodes = records
         facts.barredBy = context.room.barredBy
+        facts.clockJump = clockAlarm.jump
         if case .unreachable(let why) = store.state { facts.storeTrouble = why }
         tell(&facts, where: context.board.machine(of: job))
         if store.state == .connected { await look(&facts, at: job) }

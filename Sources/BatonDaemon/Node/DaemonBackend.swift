@@ -10,6 +10,7 @@ struct DaemonBackend: ControlBackend {
     let board: JobBoard
     let context: NodeContext
     let store: Store
+    let clockAlarm: ClockAlarm
     let registration: Registration
     let reloader: Reloader
     let succession: Succession
@@ -27,9 +28,15 @@ struct DaemonBackend: ControlBackend {
         }
         return StatusReport(
             node: context.name, instance: context.instance, version: BatonVersion.current,
-            store: .init(url: store.url, state: stateText), jobs: jobs,
-            warnings: context.runs.warnings + store.warnings + reloader.warnings + registration.warnings
-                + (await divergence))
+            store: .init(url: store.url, state: stateText, replicas: replicas), jobs: jobs,
+            warnings: context.runs.warnings + store.warnings + (clockAlarm.jump.map { [$0.warning] } ?? [])
+                + reloader.warnings + registration.warnings + (await divergence))
+    }
+
+    /// Nil: none is waited for.
+    private var replicas: Int? {
+        let replicas = context.storeSettings.replicas
+        return replicas == 0 ? nil : replicas
     }
 
     private var stateText: String {

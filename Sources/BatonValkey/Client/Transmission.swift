@@ -12,6 +12,8 @@ final class Transmission {
     let count: Int
     /// An error of the first command is the answer of all.
     let isDecidedByFirst: Bool
+    /// The last command waits for replicas to confirm what the first one did; if that is nothing, nobody waits for it.
+    let isConfirmed: Bool
     /// When the caller stops waiting.
     let deadline: NIODeadline
     /// When it was written; nil while it waits for a connection.
@@ -27,12 +29,13 @@ final class Transmission {
     private var continuation: CheckedContinuation<Result<[Reply], LockError>, Never>?
 
     init(
-        _ commands: Commands, isDecidedByFirst: Bool = false, deadline: NIODeadline,
+        _ commands: Commands, isDecidedByFirst: Bool = false, isConfirmed: Bool = false, deadline: NIODeadline,
         continuation: CheckedContinuation<Result<[Reply], LockError>, Never>
     ) {
         bytes = commands.bytes
         count = commands.count
         self.isDecidedByFirst = isDecidedByFirst
+        self.isConfirmed = isConfirmed
         self.deadline = deadline
         self.continuation = continuation
     }
@@ -45,6 +48,7 @@ final class Transmission {
         replies.append(reply)
         // The connection may end before the rest comes, because of this very error.
         if isDecidedByFirst, replies.count == 1, case .error = reply { finish(.success(replies)) }
+        if isConfirmed, replies.count == count - 1, !replies[0].isYes { finish(.success(replies)) }
         if replies.count < count { return false }
         finish(.success(replies))
         return true

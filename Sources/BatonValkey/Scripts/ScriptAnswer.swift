@@ -9,7 +9,8 @@ import BatonLock
 /// Reading it gives nil for what no script of ours answers.
 struct ScriptAnswer {
     let word: String
-    let serverTime: Int64
+    /// When the server gave it.
+    var time: ServerTime
     private let parts: [Reply]
 
     /// What a server's clock may say, in microseconds: anything until the year 36812.
@@ -24,7 +25,7 @@ struct ScriptAnswer {
         else { return nil }
         self.word = word
         self.parts = parts
-        serverTime = time
+        self.time = ServerTime(microseconds: time)
     }
 
     /// What follows the word and the time; `null` past the end.
@@ -32,7 +33,7 @@ struct ScriptAnswer {
 
     func acquireReply(to request: AcquireRequest) throws(LockError) -> Stamped<AcquireReply>? {
         guard let reply = try reply(to: request) else { return nil }
-        return Stamped(reply, serverTime: serverTime)
+        return Stamped(reply, at: time)
     }
 
     private func reply(to request: AcquireRequest) throws(LockError) -> AcquireReply? {
@@ -72,9 +73,9 @@ struct ScriptAnswer {
         switch word {
         case "renewed":
             guard let left = self[0].number, left > 0 else { return nil }
-            return Stamped(.renewed(timeToLive: .milliseconds(left)), serverTime: serverTime)
-        case "lost": return Stamped(.lost, serverTime: serverTime)
-        case "unsettled": return Stamped(.unsettled, serverTime: serverTime)
+            return Stamped(.renewed(timeToLive: .milliseconds(left)), at: time)
+        case "lost": return Stamped(.lost, at: time)
+        case "unsettled": return Stamped(.unsettled, at: time)
         case "nothing": throw LockError(.refused, "nothing would be left of the lock's time")
         case "excess":
             guard let most = self[0].number else { return nil }

@@ -10,29 +10,37 @@ extension ValkeyStore {
     ///
     /// - Parameters:
     ///   - keys: the lock that errors name; nil: none.
+    ///   - isConfirmed: whether it may be a yes, which counts only when the replicas have it.
     ///   - read: what the answer means; nil: nothing that makes sense.
     func run<Value>(
-        _ call: ScriptCall, on keys: LockKeys?, timeout: Duration,
+        _ call: ScriptCall, on keys: LockKeys?, timeout: Duration, isConfirmed: Bool = false,
         _ read: (ScriptAnswer) throws(LockError) -> Value?
     ) async throws(LockError) -> Value {
+        let question = serverClock.ask()
         let deadline = NIODeadline.now() + TimeAmount(timeout)
-        var outcome = await send([call.command], until: deadline)
+        var commands = [call.command]
+        if isConfirmed, let confirmation = confirmation(within: timeout) { commands.append(confirmation) }
+        var outcome = await send(commands, isConfirmed: commands.count > 1, until: deadline)
         if case .success(let replies) = outcome, case .error(let message) = replies[0] {
-            outcome = await sendAgain([call.command], unlessKnown: call.withText, after: message, deadline)
+            outcome = await sendAgain(
+                commands, isConfirmed: commands.count > 1, unlessKnown: call.withText, after: message, deadline)
         }
-        return try concluded(outcome, on: keys, read)
+        return try concluded(outcome, of: question, on: keys, read)
     }
 
     // Not inlined: its variables would be part of every waiting request's frame.
     @inline(never)
     private func concluded<Value>(
-        _ outcome: Result<[Reply], LockError>, on keys: LockKeys?, _ read: (ScriptAnswer) throws(LockError) -> Value?
+        _ outcome: Result<[Reply], LockError>, of question: StoreClock.Question, on keys: LockKeys?,
+        _ read: (ScriptAnswer) throws(LockError) -> Value?
     ) throws(LockError) -> Value {
         do throws(LockError) {
-            guard let answer = ScriptAnswer(try outcome.get()[0]) else { throw nonsense() }
-            heard(serverTime: answer.serverTime)
+            let replies = try outcome.get()
+            guard var answer = ScriptAnswer(replies[0]) else { throw nonsense() }
+            answer.time = serverClock.heard(answer.time.microseconds, inAnswerTo: question)
             if answer.word == "blind" { throw infoRefused }
             guard let value = try read(answer) else { throw nonsense() }
+            if replies.count > 1 { try checkConfirmed(replies) }
             return value
         } catch {
             throw keys?.error(error.code, error.message) ?? error
@@ -40,11 +48,16 @@ extension ValkeyStore {
     }
 
     /// Sends commands, again while the server says that it will pass.
-    func exchange(_ commands: [Command], about keys: LockKeys?, timeout: Duration) async throws(LockError) -> [Reply] {
+    ///
+    /// - Parameter isConfirmed: as ``send(_:isConfirmed:until:)`` has it.
+    func exchange(
+        _ commands: [Command], isConfirmed: Bool = false, about keys: LockKeys?, timeout: Duration
+    ) async throws(LockError) -> [Reply] {
         let deadline = NIODeadline.now() + TimeAmount(timeout)
-        var outcome = await send(commands, until: deadline)
+        var outcome = await send(commands, isConfirmed: isConfirmed, until: deadline)
         if case .success(let replies) = outcome, case .error(let message) = replies[0] {
-            outcome = await sendAgain(commands, unlessKnown: nil, after: message, deadline)
+            outcome = await sendAgain(
+                commands, isConfirmed: isConfirmed, unlessKnown: nil, after: message, deadline)
         }
         do { return try outcome.get() } catch { throw keys?.error(error.code, error.message) ?? error }
     }
@@ -52,7 +65,8 @@ extension ValkeyStore {
     /// After an error in answer to the first of the commands. Sending again is safe: an error reply is given for what
     /// was not applied.
     private func sendAgain(
-        _ commands: [Command], unlessKnown fallback: Command?, after message: String, _ deadline: NIODeadline
+        _ commands: [Command], isConfirmed: Bool, unlessKnown fallback: Command?, after message: String,
+        _ deadline: NIODeadline
     ) async -> Result<[Reply], LockError> {
         var (commands, fallback, message) = (commands, fallback, message)
         var backoff = Backoff(longest: .milliseconds(200))
@@ -61,7 +75,7 @@ extension ValkeyStore {
             switch error.kind {
             case .noScript:
                 guard let command = fallback else { return .failure(error.lockError(peer: configuration.peer)) }
-                commands = [command]
+                commands[0] = command
                 fallback = nil
             case .passing, .wrongServer:
                 let pause = backoff.pause(chance: .random(in: 0...1))
@@ -72,7 +86,7 @@ extension ValkeyStore {
                 }
             case .notPermitted, .refused: return .failure(error.lockError(peer: configuration.peer))
             }
-            let outcome = await send(commands, until: deadline)
+            let outcome = await send(commands, isConfirmed: isConfirmed, until: deadline)
             guard case .success(let replies) = outcome, case .error(let next) = replies[0] else { return outcome }
             message = next
         }

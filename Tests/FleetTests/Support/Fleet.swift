@@ -26,8 +26,14 @@ final class Fleet: Sendable {
     }
 
     /// A node that was not started yet.
-    func node(_ name: String, storeURL: String? = nil, network: String? = nil) throws -> Node {
-        try Node(name: name, fleet: self, storeURL: storeURL ?? self.storeURL, network: network)
+    ///
+    /// - Parameter replicas: `store.replicas`; nil: not in the file.
+    func node(
+        _ name: String, storeURL: String? = nil, replicas: Int? = nil, network: String? = nil
+    ) throws -> Node {
+        let node = try Node(name: name, fleet: self, storeURL: storeURL ?? self.storeURL, network: network)
+        if let replicas { try node.setReplicas(replicas) }
+        return node
     }
 
     /// The job file of a workload that writes into the history.

@@ -51,6 +51,15 @@ final class Node: Sendable {
         try text.write(toFile: folder + "/etc/jobs.d/\(name).toml", atomically: true, encoding: .utf8)
     }
 
+    /// Sets `store.replicas`, for the next start.
+    func setReplicas(_ count: Int) throws {
+        let path = folder + "/etc/batond.toml"
+        let lines = try String(contentsOfFile: path, encoding: .utf8).split(separator: "\n").map(String.init)
+            .filter { !$0.hasPrefix("replicas = ") }
+            .flatMap { $0 == "[store]" ? [$0, "replicas = \(count)"] : [$0] }
+        try lines.joined(separator: "\n").write(toFile: path, atomically: true, encoding: .utf8)
+    }
+
     var arguments: [String] {
         ["--config", folder + "/etc/batond.toml", "--runtime-dir", runtime, "--state-dir", folder + "/state"]
     }
