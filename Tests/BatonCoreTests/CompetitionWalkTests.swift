@@ -194,7 +194,10 @@ private struct CompetitionWorld {
             competitors[index].hearsBells = true
         case .pause(let until): setAlarm(index, at: until)
         case .look: faults.append("the time is known")
-        case .ask: request(.requestArrives(index, call: call, machine.request, sentAt: now), index, call)
+        case .ask:
+            request(.requestArrives(index, call: call, machine.request, sentAt: now), index, call)
+            // Also while the store is being asked.
+            if Int.random(in: 0..<8, using: &random) == 0 { plan(.cancels(index, call: call), in: 0...20) }
         case .over(let ending):
             competitors[index].machine = nil
             if case .granted(let grant) = ending {
