@@ -8,26 +8,20 @@ import BatonSystem
 import Logging
 import Synchronization
 
-/// All jobs of a node: what the files say of them, and the loops of those that run here.
-///
-/// A job has one loop at a time. When its definition changes, its loop is told to be done, and only when it is, with its
-/// lock released, another one begins with whatever the files say by then. So a job that is removed and added again while
-/// it still stops neither runs twice nor is forgotten.
+/// All jobs of a node: a ``JobRoster``, and the loops of those that run here.
 final class JobBoard: Sendable {
     private struct State {
-        /// What the files say.
-        var definitions: [String: JobDefinition] = [:]
-        /// What is wrong with the files that can't be used; only a start has such.
-        var invalid: [String: StatusReport.Job] = [:]
+        var roster: JobRoster
         /// The loops that turn, also those that are about to be done.
         var runners: [String: JobRunner] = [:]
-        /// How it ends: it is decided once.
-        var ending: Ending?
-        var isDraining: Bool { ending != nil }
     }
 
     private let state: Mutex<State>
     private let context: NodeContext
+    /// Runs that an earlier daemon left, by job.
+    private let inherited: [String: RunLeftBehind]
+    /// What is wrong with the files that can't be used.
+    private let invalid: [String: StatusReport.Job]
     /// Loops to be run.
     private let begun: AsyncStream<JobRunner>
     private let begin: AsyncStream<JobRunner>.Continuation
@@ -35,174 +29,135 @@ final class JobBoard: Sendable {
     /// - Parameter inherited: runs that an earlier daemon left, by job.
     init(jobs: [LoadedJob], inherited: [String: RunLeftBehind], context: NodeContext) {
         self.context = context
+        self.inherited = inherited
         (begun, begin) = AsyncStream.makeStream()
-        var state = State()
+        var definitions: [JobDefinition] = []
+        var invalid: [String: StatusReport.Job] = [:]
         for job in jobs {
             switch job {
-            case .valid(let definition): state.definitions[definition.name] = definition
+            case .valid(let definition): definitions.append(definition)
             case .invalid(let name, let problems):
                 var shown = StatusReport.Job(name: name, state: .invalid)
                 shown.reason = problems.map { "\($0)" }.joined(separator: "\n")
-                state.invalid[name] = shown
+                invalid[name] = shown
             }
         }
-        for (name, run) in inherited {
-            // Before any other job competes.
-            context.room.add(name)
-            // A run whose job file is gone or broken is taken over all the same, to be stopped properly.
-            var definition = JobDefinition(name: name, command: .program(["?"]))
-            definition.lock.timeout = run.found.run.record.timeout
-            definition.enabled = false
-            state.runners[name] = JobRunner(
-                definition: state.definitions[name] ?? definition, context: context, inherited: run)
+        self.invalid = invalid
+        let roster = JobRoster(definitions, invalid: Set(invalid.keys), on: context.profile)
+        state = Mutex(State(roster: roster))
+        // Before any other job competes.
+        for name in inherited.keys { context.room.add(name) }
+        state.withLock { state in
+            let orders = state.roster.begin(inherited: inherited.mapValues { $0.found.run.record.timeout })
+            carryOut(orders, &state, isStart: true)
         }
-        for (name, definition) in state.definitions where context.competes(definition) && state.runners[name] == nil {
-            state.runners[name] = JobRunner(definition: definition, context: context)
-        }
-        for name in Set(state.definitions.keys).union(state.invalid.keys) where state.runners[name] == nil {
-            Self.showIdle(name, state, context)
-        }
-        for runner in state.runners.values { begin.yield(runner) }
-        self.state = Mutex(state)
     }
 
     /// The loop of a job that runs here, or would.
     func runner(of job: String) -> JobRunner? { state.withLock { $0.runners[job] } }
 
-    private enum Ending { case drained, relieved }
-
-    var isDraining: Bool { state.withLock { $0.isDraining } }
+    var isDraining: Bool { state.withLock { $0.roster.ending != nil } }
     /// Its runs are left to the daemon that comes next.
-    var isRelieved: Bool { state.withLock { $0.ending == .relieved } }
+    var isRelieved: Bool { state.withLock { $0.roster.ending == .relieved } }
 
     /// Runs every job until all are drained. A node without jobs is up as well.
     func run() async {
         await withDiscardingTaskGroup { group in
             for await runner in begun {
                 group.addTask {
-                    let legacy = await runner.run()
-                    if self.succeed(runner, legacy) { return }
-                    // Nobody follows. Until the lock is released, nobody will.
-                    if let legacy {
-                        await Handover(lock: runner.lock, legacy: legacy, logger: self.context.logger).giveBack()
-                    }
+                    guard let legacy = self.ended(runner, leaving: await runner.run()) else { return }
+                    await Handover(lock: runner.lock, legacy: legacy, logger: self.context.logger).giveBack()
                     self.context.room.free(runner.definition.name)
-                    _ = self.succeed(runner, nil)
+                    _ = self.ended(runner, leaving: nil)
                 }
             }
         }
     }
 
-    /// The loop of a job is done: what the files say of it by now counts.
+    /// The loop of a job is done.
     ///
     /// - Parameter legacy: the lock, if the loop still had it for the next one.
-    /// - Returns: false if there is a lock and no next loop.
-    private func succeed(_ runner: JobRunner, _ legacy: LockLegacy?) -> Bool {
+    /// - Returns: the lock, if it is to be given back.
+    private func ended(_ runner: JobRunner, leaving legacy: LockLegacy?) -> LockLegacy? {
         let name = runner.definition.name
         return state.withLock { state in
-            if !state.isDraining, let definition = state.definitions[name], context.competes(definition) {
-                start(definition, legacy, &state)
-                return true
-            }
-            if legacy != nil { return false }
+            let order = state.roster.loopEnded(name, leaving: legacy)
+            if case .giveBack(_, let legacy) = order { return legacy }
             state.runners[name] = nil
-            if !state.isDraining { Self.showIdle(name, state, context) }
-            return true
+            carryOut(order.map { [$0] } ?? [], &state)
+            return nil
         }
     }
 
-    private func start(_ definition: JobDefinition, _ legacy: LockLegacy?, _ state: inout State) {
-        let runner = JobRunner(definition: definition, context: context, legacy: legacy)
-        state.runners[definition.name] = runner
-        begin.yield(runner)
+    private func carryOut(_ orders: [JobRoster.Order], _ state: inout State, isStart: Bool = false) {
+        for order in orders {
+            switch order {
+            case .begin(let definition, let legacy):
+                let runner = JobRunner(
+                    definition: definition, context: context,
+                    inherited: isStart ? inherited[definition.name] : nil, legacy: legacy)
+                state.runners[definition.name] = runner
+                begin.yield(runner)
+            case .tell(let job, let event): state.runners[job]?.send(event)
+            case .supersede(let job, let definition): state.runners[job]?.send(.superseded(definition))
+            case .showIdle(let job): showIdle(job, state.roster)
+            case .giveBack: break  // only at the end of a loop, which sees to it
+            }
+        }
     }
 
     /// What there is to be seen of a job that has no loop.
-    private static func showIdle(_ name: String, _ state: State, _ context: NodeContext) {
+    private func showIdle(_ job: String, _ roster: JobRoster) {
         let board = context.board
-        if let definition = state.definitions[name] {
+        if let definition = roster.definitions[job] {
             guard var shown = Standing(of: definition, on: context.profile).shown(definition) else { return }
-            shown.lastRun = board.job(name)?.lastRun
+            shown.lastRun = board.job(job)?.lastRun
             board.post(shown)
-        } else if let shown = state.invalid[name] {
+        } else if roster.invalid.contains(job), let shown = invalid[job] {
             board.post(shown)
         } else {
-            board.remove(name)
+            board.remove(job)
         }
     }
 
     // MARK: Other definitions
 
     /// What ``apply(_:)`` would do now.
-    func plan(_ jobs: [JobDefinition]) -> ReloadReport {
-        state.withLock { report(on: Self.byName(jobs), $0) }
-    }
+    func plan(_ jobs: [JobDefinition]) -> ReloadReport { state.withLock { report(on: jobs, $0) } }
 
-    /// From now on these are the node's jobs. A job that is as it was is not touched.
+    /// From now on these are the node's jobs.
     ///
     /// - Returns: nil when the node stops: nothing was changed.
     func apply(_ jobs: [JobDefinition]) -> ReloadReport? {
-        let new = Self.byName(jobs)
-        return state.withLock { state in
-            if state.isDraining { return nil }
-            let report = report(on: new, state)
-            let old = state.definitions
-            let gone = Set(old.keys).union(state.invalid.keys).subtracting(new.keys)
-            state.definitions = new
-            state.invalid = [:]
-            for name in gone {
-                if let runner = state.runners[name] { runner.send(.drain) } else { context.board.remove(name) }
-            }
-            for definition in jobs where old[definition.name] != definition { redefine(definition, &state) }
+        state.withLock { state in
+            let report = report(on: jobs, state)
+            guard let orders = state.roster.apply(jobs) else { return nil }
+            carryOut(orders, &state)
             return report
         }
     }
 
-    private func redefine(_ definition: JobDefinition, _ state: inout State) {
-        guard let runner = state.runners[definition.name] else {
-            if context.competes(definition) { return start(definition, nil, &state) }
-            return Self.showIdle(definition.name, state, context)
-        }
-        // What its loop was begun with counts, not what the files said since: they may have changed back.
-        switch runner.definition.change(to: definition).effect {
-        case _ where !context.competes(definition): runner.send(.drain)
-        case .restart: runner.send(.replaced)
-        case .none, .withoutRestart: runner.send(.superseded(definition))
-        }
-    }
-
-    private func report(on new: [String: JobDefinition], _ state: State) -> ReloadReport {
-        let running = state.runners.keys.filter { context.board.job($0)?.run != nil }
-        var report = ReloadPlan(from: state.definitions, to: new).report(
-            running: Set(running), competing: Set(new.values.filter(context.competes).map(\.name)))
-        report.removed += state.invalid.keys.filter { new[$0] == nil }
-        report.removed.sort()
-        return report
-    }
-
-    private static func byName(_ jobs: [JobDefinition]) -> [String: JobDefinition] {
-        Dictionary(jobs.map { ($0.name, $0) }) { $1 }
+    private func report(on jobs: [JobDefinition], _ state: State) -> ReloadReport {
+        state.roster.report(on: jobs) { context.board.job($0)?.run != nil }
     }
 
     // MARK: The end
 
     /// Stops every job properly; ``run()`` returns when all of them are. False: they are left to the next daemon already.
-    func drain() -> Bool { end(.drained, .drain) }
+    func drain() -> Bool { end(.drained) }
 
     /// Leaves every run to the daemon that comes next; ``run()`` returns when all else is given back. False: they are being
     /// stopped already.
-    func relieve() -> Bool { end(.relieved, .relieved) }
+    func relieve() -> Bool { end(.relieved) }
 
-    private func end(_ ending: Ending, _ event: JobMachine.Event) -> Bool {
-        let runners = state.withLock { state -> [JobRunner]? in
-            if let decided = state.ending, decided != ending { return nil }
-            state.ending = ending
-            return Array(state.runners.values)
+    private func end(_ ending: JobRoster.Ending) -> Bool {
+        let isDecided = state.withLock { state in
+            guard let orders = state.roster.end(ending) else { return false }
+            carryOut(orders, &state)
+            return true
         }
-        guard let runners else { return false }
-        for runner in runners { runner.send(event) }
-        begin.finish()
-        return true
+        if isDecided { begin.finish() }
+        return isDecided
     }
 
     /// Kills every workload.
