@@ -4,7 +4,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := build
 .ONESHELL:
-.PHONY: run test test-long fuzz build bench docs fmt check check-hiredis setup install deb
+.PHONY: run test test-long fuzz build bench docs fmt check check-hiredis setup install deb simulate
 
 PREFIX ?= /usr/local
 SYSCONFDIR ?= /etc
@@ -50,6 +50,11 @@ bench: build
 	@.ci/setup test
 	$(RELEASE_BUILD) --product lock-bench
 	Benchmarks/run
+
+# A simulated fleet under every fault: one world after the other, the first from SEED, for HOURS of simulated time.
+simulate:
+	@swift build -c release --product baton-simulate
+	.build/release/baton-simulate $(if $(SEED),--seed $(SEED)) --hours $(or $(HOURS),100)
 
 # The pages of the library, for a browser.
 docs: setup

@@ -1,0 +1,96 @@
+// This source file is part of Baton.
+// SPDX-License-Identifier: Apache-2.0
+
+import BatonCore
+
+/// A machine: its clock, its part of the network, what survives on its disks, and the daemon.
+struct Node {
+    enum Power { case on, frozen, off }
+
+    var clock: NodeClock
+    var power = Power.on
+    var link = Link()
+    var daemon = Daemon()
+    /// What is for somebody who can't run now.
+    var deferred: [Occurrence] = []
+    /// The largest fence seen of each job, on disk.
+    var fences: [Int64]
+    /// The job files.
+    var definitions: [JobDefinition?]
+    /// The one run of each job whose flock is held.
+    var jobLocks: [Int32?]
+    /// Runs whose folder is there.
+    var folders: [[Int32]]
+    /// The end of the last freeze: what ran on for an instant then is forgiven.
+    var thawedAt: Int64 = .min
+    var frozenAt: Int64 = .max
+    /// Keepers come up late until then, by up to so much; or not at all.
+    var slowLaunchUntil: Int64 = 0
+    var launchDelay: Int64 = 0
+    var launchFailsUntil: Int64 = 0
+    /// Nothing can be written until then.
+    var diskFullUntil: Int64 = 0
+    /// The jobs that have room on it.
+    var room = RunQuota(limit: 0)
+    /// Until when its clock, or a hypervisor, is beyond what Baton promises to survive.
+    var excusedUntil: Int64 = .min
+    /// A hypervisor has paused it, clock and all.
+    var isPaused = false
+
+    init(_ scenario: Scenario, _ index: Int) {
+        let plan = scenario.nodes[index]
+        clock = NodeClock(base: plan.clock, rate: plan.rate, at: 0)
+        fences = Array(repeating: 0, count: scenario.jobs.count)
+        definitions = scenario.jobs.map { job in
+            var definition = job.definition
+            definition.enabled = job.nodes[index]
+            return definition
+        }
+        jobLocks = Array(repeating: nil, count: scenario.jobs.count)
+        folders = Array(repeating: [], count: scenario.jobs.count)
+    }
+}
+
+/// A node's way to the store and back.
+struct Link {
+    /// From the node, to the node.
+    var carriesUp = true, carriesDown = true
+    var upAgain: Int64 = 0, downAgain: Int64 = 0
+    /// In a thousand.
+    var loss = 0
+    var duplicates = 0
+    /// Until then requests may be late by so much.
+    var lateUntil: Int64 = 0
+    var lateness: Int64 = 0
+}
+
+/// The batond of a node.
+struct Daemon {
+    enum Ending { case drained, relieved }
+
+    /// Counts its lives, also those that a reexec begins.
+    var life: Int32 = 0
+    var isAlive = false
+    var isStopped = false
+    /// Connections that it made have larger numbers.
+    var firstLink: Int32 = 0
+    var ending: Ending?
+    /// The loops of its jobs.
+    var shells: [Shell?] = []
+    /// The server's time in the last answer, and when that came.
+    var lastTime: (server: Int64, arrival: Instant)?
+    /// Runs of an earlier daemon whose keepers have not answered yet.
+    var greeting: [Int32] = []
+    var found: [Found] = []
+}
+
+/// A run that an earlier daemon left behind.
+struct Found {
+    let run: Int32
+    let job: Int
+    let link: Int32?
+    let left: FoundRun
+    var hello: KeeperReport.Hello?
+    /// What its keeper said after that, for a loop that has not begun.
+    var backlog: [Word] = []
+}

@@ -1,0 +1,185 @@
+// This source file is part of Baton.
+// SPDX-License-Identifier: Apache-2.0
+
+import BatonCore
+
+/// Requests and answers: late, lost, twice, in another order.
+extension World {
+    /// Sends a request; what comes of it is told to the daemon, at the latest when `patience` is over.
+    mutating func send(_ request: Request, for purpose: Exchange.Purpose, by shell: Shell, within patience: Duration) {
+        let (node, job) = (shell.node, shell.job)
+        let sentAt = clock(node)
+        let slot = exchanges.add(
+            Exchange(
+                node: node, job: job, shell: shell.id, life: nodes[node].daemon.life, purpose: purpose,
+                request: request,
+                sentAt: sentAt))
+        note(node, "job \(job + 1): asks \(request)")
+        refer(to: slot)
+        schedule(.timeout, at: nodes[node].clock.truth(of: sentAt + patience), node: node, job: job, slot: slot)
+        transmit(slot, from: node)
+        if nodes[node].link.duplicates > 0, weather.happens(nodes[node].link.duplicates) { transmit(slot, from: node) }
+    }
+
+    private mutating func transmit(_ slot: Int32, from node: Int) {
+        let link = nodes[node].link
+        var delay = latency(link)
+        if link.lateUntil > now { delay += weather.between(0, link.lateness) }
+        if !link.carriesUp {
+            // What a broken network swallows may come out of it when it is whole.
+            guard weather.happens(500) else { return }
+            delay += max(0, link.upAgain - now) + weather.between(0, 2_000_000)
+        } else if link.loss > 0, weather.happens(link.loss) {
+            guard weather.happens(300) else { return }
+            delay += weather.between(0, scenario.longest)
+        }
+        refer(to: slot)
+        schedule(.request, at: now + delay, node: node, slot: slot)
+    }
+
+    private mutating func latency(_ link: Link) -> Int64 {
+        weather.between(50_000, weather.happens(50) ? 20_000_000 : 900_000)
+    }
+
+    mutating func refer(to slot: Int32) { exchanges[slot]?.references += 1 }
+
+    /// One occurrence fewer that needs it.
+    mutating func release(exchange slot: Int32) {
+        exchanges[slot]?.references -= 1
+        if exchanges[slot]?.references == 0 { _ = exchanges.take(slot) }
+    }
+
+    // MARK: At the server
+
+    mutating func requestArrived(_ occurrence: Occurrence) {
+        switch server.condition {
+        case .stopped:
+            server.waiting.append(occurrence)
+            return
+        case .down:
+            // Nobody listens: the client is told so at once.
+            let slot = occurrence.slot
+            if exchanges[slot]?.answer == nil { exchanges[slot]?.answer = .failure(.unknownOutcome) }
+            schedule(.answer, at: now + 200_000, node: Int(occurrence.node), slot: slot)
+            return
+        case .up: break
+        }
+        let slot = occurrence.slot
+        guard let exchange = exchanges[slot] else { return }
+        let answer = server.refuses ? Answer.failure(.unavailable) : serve(exchange)
+        note(-1, "to node \(exchange.node + 1), job \(exchange.job + 1): \(answer)")
+        // Of a request that came twice, the answer to the first counts.
+        if exchange.answer == nil {
+            exchanges[slot]?.answer = answer
+            exchanges[slot]?.serverTime = server.time(at: now)
+        }
+        let link = nodes[exchange.node].link
+        var delay = latency(link) + server.slowness
+        if !link.carriesDown {
+            if weather.happens(500) { return release(exchange: slot) }
+            delay += max(0, link.downAgain - now) + weather.between(0, 2_000_000)
+        } else if link.loss > 0, weather.happens(link.loss) {
+            return release(exchange: slot)
+        }
+        schedule(.answer, at: now + delay, node: exchange.node, job: exchange.job, slot: slot)
+    }
+
+    private mutating func serve(_ exchange: Exchange) -> Answer {
+        let keys = scenario.jobs[exchange.job].keys
+        if now - server.olderTakenAt > scenario.longest / 2 {
+            server.older = server.model
+            server.olderTakenAt = now
+        }
+        let moment = StoreModel.Moment(time: server.time(at: now), random: freshBytes())
+        do {
+            switch exchange.request {
+            case .acquire(let request):
+                let reply = try server.model.acquire(request, at: moment)
+                if case .granted = reply {
+                    judge.granted(exchange, token: request.token, killLatency: scenario.killLatency)
+                }
+                return .acquire(reply)
+            case .renew(let request):
+                let reply = try server.model.renew(request, at: moment)
+                if case .renewed = reply { judge.renewed(exchange, request, killLatency: scenario.killLatency) }
+                return .renew(reply)
+            case .release(let request):
+                let announcement = server.model.release(request, at: moment.time)
+                if announcement != nil {
+                    judgeRelease(token: request.token, job: exchange.job)
+                    announce(exchange.job)
+                }
+                return .release(announcement != nil)
+            case .look: return .look(server.model.look(at: keys, at: moment.time))
+            case .mark(let mark):
+                server.model.setMark(mark, on: keys, at: moment.time)
+                announce(exchange.job)
+                return .marked
+            }
+        } catch {
+            judge.figures.refusals += 1
+            return .failure(.refused)
+        }
+    }
+
+    /// Rule S9: everybody who listens is told; a broken network tells nobody.
+    private mutating func announce(_ job: Int) {
+        for node in nodes.indices
+        where nodes[node].link.carriesDown && !(nodes[node].link.loss > 0 && weather.happens(500)) {
+            let delay = latency(nodes[node].link) + server.slowness
+            schedule(.announcement, at: now + delay, node: node, job: job)
+        }
+    }
+
+    /// A connection was made anew: every loop asks again.
+    mutating func ringAll(_ node: Int, after delay: Int64) {
+        for job in scenario.jobs.indices { schedule(.announcement, at: now + delay, node: node, job: job) }
+    }
+
+    // MARK: Back at the daemon
+
+    mutating func answerArrived(_ occurrence: Occurrence) {
+        let slot = occurrence.slot
+        defer { release(exchange: slot) }
+        guard let exchange = exchanges[slot], exchange.isAwaited, let answer = exchange.answer,
+            exchange.life == nodes[exchange.node].daemon.life
+        else { return }
+        exchanges[slot]?.isAwaited = false
+        if case .failure = answer {
+        } else {
+            nodes[exchange.node].daemon.lastTime = (exchange.serverTime, clock(exchange.node))
+        }
+        heard(answer, exchange)
+    }
+
+    mutating func requestTimedOut(_ occurrence: Occurrence) {
+        let slot = occurrence.slot
+        defer { release(exchange: slot) }
+        guard let exchange = exchanges[slot], exchange.isAwaited, exchange.life == nodes[exchange.node].daemon.life
+        else { return }
+        exchanges[slot]?.isAwaited = false
+        judge.figures.timeouts += 1
+        heard(.failure(.unknownOutcome), exchange)
+    }
+
+    /// The connection broke: what was on its way has an unknown outcome, although it may still arrive.
+    mutating func breakConnection(_ node: Int) {
+        for (slot, exchange) in exchanges.entries where exchange.node == node && exchange.isAwaited {
+            if exchange.answer == nil { exchanges[slot]?.answer = .failure(.unknownOutcome) }
+            refer(to: slot)
+            schedule(.timeout, at: now, node: node, job: exchange.job, slot: slot)
+        }
+        ringAll(node, after: 3_000_000)
+    }
+
+    private mutating func heard(_ answer: Answer, _ exchange: Exchange) {
+        note(exchange.node, "job \(exchange.job + 1): hears \(answer)")
+        answered(answer, exchange)
+    }
+
+    /// What the daemon takes for the server's time, not later than it is; nil before the first answer.
+    func serverTime(_ node: Int) -> Int64? {
+        guard let last = nodes[node].daemon.lastTime else { return nil }
+        return last.server + (clock(node) - last.arrival).nanoseconds / 1000
+    }
+}
