@@ -19,6 +19,9 @@ package final class Waiter: Sendable {
                 maxLockTimeout: policy.guarding?.maxLockTimeout ?? policy.timing.timeout, fence: fence))
     }
 
+    /// There was such a fence.
+    package func note(fence: Int64) { machine.withLock { $0.note(fence: fence) } }
+
     /// One event of a competition for this lock.
     func handle(
         _ event: CompetitionMachine.Event, by competition: inout CompetitionMachine, serverTime: Int64?,

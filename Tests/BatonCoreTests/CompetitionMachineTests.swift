@@ -237,6 +237,27 @@ struct CompetitionMachineTests {
         #expect(machine.request.guarding?.nonce == nonce)
     }
 
+    /// A node whose room comes and goes begins one competition after the other, each shorter than the watch that rule S6
+    /// wants.
+    @Test mutating func whatOneCompetitionLearnedCountsForTheNext() {
+        let policy = LockPolicy(
+            timing: Self.timing, guarding: .init(maxLockTimeout: .seconds(6)), fences: true, heedsMarks: false)
+        let orphaned = AcquireReply.orphaned(
+            Sighting(timeToLive: nil, owner: Bytes("owner".utf8), timeout: .seconds(6), fence: 9))
+        for begun in [0, 2500, 5000] as [Int64] {
+            var machine = machine(policy)
+            #expect(handle(.began(until: nil), &machine, begun) == .ask)
+            #expect(machine.request.guarding?.claim == nil)
+            #expect(handle(answer(orphaned, sent: begun), &machine, begun) == .wait(until: at(6000)))
+            #expect(handle(.cancelled, &machine, begun + 1000) == .over(.cancelled))
+        }
+        waiter.note(fence: 12)
+        var machine = machine(policy)
+        #expect(handle(.began(until: nil), &machine, 6000) == .ask)
+        #expect(machine.request.guarding?.claim == Bytes("owner".utf8))
+        #expect(machine.request.fence == .init(floor: 12))
+    }
+
     @Test mutating func whoHasAHandicapAsksAfterTheOthers() {
         var machine = machine(handicap: .milliseconds(300))
         #expect(handle(.began(until: nil), &machine, 0) == .wait(until: at(300)))

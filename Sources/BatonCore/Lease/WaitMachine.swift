@@ -60,6 +60,9 @@ package struct WaitMachine: Equatable, Sendable {
             && left.nonce?.usableAt == right.nonce?.usableAt
     }
 
+    /// There was such a fence.
+    package mutating func note(fence: Int64) { largestFence = max(largestFence, fence) }
+
     /// The nonce, once it has been waited for.
     package func nonceToPresent(at now: Instant) -> Bytes? {
         guard let nonce, now >= nonce.usableAt else { return nil }

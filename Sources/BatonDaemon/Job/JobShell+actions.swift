@@ -36,7 +36,8 @@ extension JobShell {
         let withdrawal = Doorbell()
         self.withdrawal = withdrawal
         let (runner, lock, bell, node, logger) = (runner, lock, competition, context.name, logger)
-        let floor = context.fences.largest(of: definition.name)
+        let waiter = waiter
+        waiter.note(fence: context.fences.largest(of: definition.name))
         let handicap = definition.placement.handicap(of: context.profile)
         group.addTask {
             await withTaskGroup(of: LockGrant?.self) { inner in
@@ -45,7 +46,7 @@ extension JobShell {
                     if let grant = await handover?.takeOver(node: node, runID: runID) { return grant }
                     do {
                         return try await Contender(
-                            lock, handicap: handicap, waiter: Waiter(lock.policy, fence: floor),
+                            lock, handicap: handicap, waiter: waiter,
                             holder: { HolderRecord(node: node, runID: runID, since: WallClock.rfc3339()).encode() },
                             tell: { runner.tell($0) }
                         ).compete(until: nil, bell: bell)

@@ -12,6 +12,9 @@ struct JobShell {
     var alarm = Alarm()
     private(set) var loop: JobLoop
     let lock: LockClient
+    /// What all competitions of this loop have learned: one that room on the node ends early must not make the next one
+    /// wait from the beginning.
+    let waiter: Waiter
     /// Rings when it is worth asking for the lock again.
     let competition = Doorbell()
     var logger: Logger
@@ -40,6 +43,7 @@ struct JobShell {
         self.runner = runner
         let timing = runner.context.timing(of: runner.definition.lock.timeout)
         lock = runner.lock
+        waiter = Waiter(lock.policy)
         loop = JobLoop(
             definition: runner.definition, timing: timing, node: runner.context.name, legacy: runner.legacy)
         logger = runner.context.logger
