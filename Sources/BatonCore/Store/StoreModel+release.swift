@@ -55,6 +55,11 @@ extension StoreModel {
         locks[keys.lock] = nil
     }
 
+    /// The epoch record went away, and with it who holds which lock: evicted, or deleted by hand.
+    package mutating func forgetEpoch(_ keys: LockKeys) {
+        epochs[keys.epoch] = nil
+    }
+
     /// It came back with its data, or a copy of it was promoted: another identity.
     package mutating func restart(as identity: Bytes) {
         self.identity = identity

@@ -6,16 +6,16 @@
 package struct Fault: Equatable, Sendable {
     package enum Kind: String, CaseIterable, Sendable {
         // The store.
-        case flush, loseLock, restartWithData, restartWithOlderData, restartEmpty, storeStop, storeSlow, storeRefuses
+        case flush, loseLock, loseEpoch, restartWithData, restartWithOlderData, restartEmpty, storeStop, storeSlow, storeRefuses
         case storeClockForward, storeClockBack, failover
         // The network between a node and the store.
         case cut, cutUp, cutDown, lossy, late, duplicate, reset
         // A daemon.
         case crash, hang, reexec, drain
         // The processes of a run.
-        case keeperKill, guardKill, keeperStop, guardStop, workloadKill
+        case keeperKill, guardKill, keeperStop, guardStop, twinsStop, workloadKill
         // A machine.
-        case freeze, powerOff, slowLaunch, launchFails
+        case freeze, powerOff, slowLaunch, launchFails, diskFull
         // Beyond what is promised; counted apart.
         case vmPause, clockBeyondMargin
         // Operators.

@@ -52,6 +52,9 @@ extension World {
             server.model.forgetEverything()
             judge.forgot = true
         case .loseLock: server.model.forgetLock(scenario.jobs[fault.job].keys)
+        case .loseEpoch:
+            server.model.forgetEpoch(scenario.jobs[fault.job].keys)
+            judge.forgot = true
         case .restartWithData, .restartWithOlderData, .restartEmpty:
             guard server.condition == .up else { return true }
             server.condition = .down
@@ -136,21 +139,22 @@ extension World {
             nodes[node].link.lateness = fault.amount
         case .reset: breakConnection(node)
         case .crash, .hang, .reexec, .drain: hitDaemon(node, fault, index)
-        case .keeperKill, .guardKill, .keeperStop, .guardStop, .workloadKill: hitRun(node, fault, index)
+        case .keeperKill, .guardKill, .keeperStop, .guardStop, .twinsStop, .workloadKill: hitRun(node, fault, index)
         case .freeze, .powerOff, .vmPause, .clockBeyondMargin: hitMachine(node, fault, index)
         case .slowLaunch:
             nodes[node].slowLaunchUntil = now + fault.span
             nodes[node].launchDelay = fault.amount
         case .launchFails: nodes[node].launchFailsUntil = now + fault.span
+        case .diskFull: nodes[node].diskFullUntil = now + fault.span
         case .restartingReload, .quietReload, .disable, .enable, .holdDown, .letRun: operate(node, fault, index)
-        case .flush, .loseLock, .restartWithData, .restartWithOlderData, .restartEmpty, .storeStop, .storeSlow,
+        case .flush, .loseLock, .loseEpoch, .restartWithData, .restartWithOlderData, .restartEmpty, .storeStop, .storeSlow,
             .storeRefuses, .storeClockForward, .storeClockBack, .failover:
             break
         }
     }
 
     private mutating func hitDaemon(_ node: Int, _ fault: Fault, _ index: Int) {
-        guard nodes[node].daemon.isAlive, nodes[node].power == .on else { return }
+        guard nodes[node].daemon.isAlive, nodes[node].power == .on, nodes[node].lastLineUntil < now else { return }
         switch fault.kind {
         case .crash: crash(node, backAfter: weather.happens(500) ? 100_000_000 : fault.span)
         case .hang:
@@ -183,6 +187,16 @@ extension World {
         case .guardStop:
             guard runs[at].keeper == .alive, runs[at].guardian == .alive else { return }
             runs[at].guardian = .stopped
+            relief(of: index, after: fault.span, node: node)
+        case .twinsStop:
+            // Then the daemon is the last line, and has to be there.
+            guard runs[at].keeper == .alive, runs[at].guardian == .alive, nodes[node].daemon.isAlive,
+                !nodes[node].daemon.isStopped, nodes[node].daemon.ending == nil,
+                shell(node, fault.job)?.keeper?.run == run
+            else { return }
+            runs[at].keeper = .stopped
+            runs[at].guardian = .stopped
+            nodes[node].lastLineUntil = now + fault.span
             relief(of: index, after: fault.span, node: node)
         case _: schedule(.exited, at: now, node: node, id: run, slot: 9)
         }
@@ -219,9 +233,9 @@ extension World {
         case .duplicate: nodes[node].link.duplicates = 0
         case .hang:
             // Systemd's watchdog may have lost patience.
-            if weather.happens(300), nodes[node].daemon.isStopped { return crash(node, backAfter: 100_000_000) }
+            if weather.happens(300), nodes[node].daemon.isStopped, nodes[node].lastLineUntil < now { return crash(node, backAfter: 100_000_000) }
             continueDaemon(node)
-        case .keeperStop, .guardStop: continueRuns(node)
+        case .keeperStop, .guardStop, .twinsStop: continueRuns(node)
         case .freeze, .vmPause: thaw(node)
         case .powerOff: boot(node)
         case .clockBeyondMargin: mendClock(node)

@@ -128,6 +128,7 @@ extension World {
             nodes[node].link = Link()
             nodes[node].slowLaunchUntil = 0
             nodes[node].launchFailsUntil = 0
+            nodes[node].diskFullUntil = 0
             if nodes[node].clock.rate != scenario.nodes[node].rate, nodes[node].power != .off { mendClock(node) }
             thaw(node)
             boot(node)

@@ -28,6 +28,8 @@ struct Node {
     var slowLaunchUntil: Int64 = 0
     var launchDelay: Int64 = 0
     var launchFailsUntil: Int64 = 0
+    /// Keeper and guard of a run are stopped until then: the daemon has to live.
+    var lastLineUntil: Int64 = 0
     /// Nothing can be written until then.
     var diskFullUntil: Int64 = 0
     /// The jobs that have room on it.

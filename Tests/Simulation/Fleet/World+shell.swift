@@ -113,7 +113,7 @@ extension World {
     mutating func forked(_ run: Int32, _ shell: Shell) {
         let (node, job) = (shell.node, shell.job)
         let runID = runs[Int(run)].runID
-        if nodes[node].launchFailsUntil > now {
+        if max(nodes[node].launchFailsUntil, nodes[node].diskFullUntil) > now {
             judge.saw(.launchFailed)
             return advance(shell, .launchFailed(runID: runID, "no"))
         }
