@@ -16,6 +16,8 @@ extension StoreTransaction {
             return isOurs && last > wanted.floor ? last : try nextFence(after: max(last, wanted.floor))
         }
         if let guarding = request.guarding, let unsettled = try settle(request.keys, with: guarding) {
+            // Whoever is granted first after a loss may never have seen the fence that this one knows of (rule S7).
+            if let floor = request.fence?.floor, floor > 0 { try raiseFence(request.keys.fence, to: floor) }
             return unsettled
         }
         if isOurs {

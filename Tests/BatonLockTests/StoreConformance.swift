@@ -194,6 +194,22 @@ struct StoreConformance {
         }
     }
 
+    /// A failover to a lagging replica, whose clock is behind: the last grants are forgotten, but not by their nodes.
+    @Test(arguments: StoreBackend.all)
+    func whatOneWhoWaitsKnowsOfFencesCountsForWhoIsGrantedFirst(backend: StoreBackend) async throws {
+        try await backend.with { subject in
+            let store = subject.store
+            try await store.settle()
+            var fence = try #require(try await store.acquire(.daemon("a")).grant?.fence)
+            #expect(try await store.release("a"))
+            fence += 1_000_000_000_000
+            try await subject.forgetEverything()
+            #expect(try await store.acquire(.daemon("a", floor: fence)).isUnsettled)
+            #expect(try await store.acquire(.daemon("other", floor: 1)).isUnsettled)
+            #expect(try await store.acquire(.daemon("b", nonce: store.nonce())).grant?.fence == fence + 1)
+        }
+    }
+
     @Test(arguments: StoreBackend.all)
     func aFenceIsGrantedOnlyWhenAskedForAndNeverBelowWhatIsKnown(backend: StoreBackend) async throws {
         try await backend.with { subject in

@@ -11,7 +11,11 @@ extension StoreModel {
         // S1: the reply to a fresh token was lost.
         let isOurs = request.tokenIsFresh && lock?.token == request.token
         let fence = try fence(request, isOurs, at: moment)
-        if let guarding = request.guarding, let unsettled = try settle(keys, guarding, at: moment) { return unsettled }
+        if let guarding = request.guarding, let unsettled = try settle(keys, guarding, at: moment) {
+            // S7: whoever is granted first after a loss may never have seen the fence that this one knows of.
+            if let floor = request.fence?.floor, floor > fences[keys.fence] ?? 0 { fences[keys.fence] = floor }
+            return unsettled
+        }
 
         if isOurs {
             let holder = holders[keys.holder].flatMap { $0.token == request.token ? $0 : nil }

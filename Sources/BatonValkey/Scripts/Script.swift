@@ -69,7 +69,8 @@ struct Script: Sendable {
         end
         """
 
-    /// In this order: late, refused, unsettled, ours already, marked, held, orphaned, granted.
+    /// In this order: late, refused, unsettled, ours already, marked, held, orphaned, granted. Who has to wait leaves the
+    /// largest fence that they know of: whoever is granted first may never have seen it.
     private static let acquireBody = """
         local token, fresh, ttl, notAfter, guard = ARGV[1], ARGV[2] == '1', ARGV[3], ARGV[4], ARGV[5] == '1'
         local presented, claim, max, random = ARGV[6], ARGV[7], ARGV[8], ARGV[9]
@@ -89,7 +90,10 @@ struct Script: Sendable {
             if word then return say(word) end
             remember()
             if nonce ~= '' then
-                if presented ~= nonce then return say('unsettled', nonce, max) end
+                if presented ~= nonce then
+                    if wantsFence and fence < floor then redis.call('SET', KEYS[2], digits(floor)) end
+                    return say('unsettled', nonce, max)
+                end
                 redis.call('HSET', KEYS[3], 'nonce', '')
             end
         end
