@@ -132,7 +132,8 @@ let package = Package(
             dependencies: ["BatonDaemon", .product(name: "Logging", package: "swift-log")], path: "Tests/NotifyProbe"),
         .testTarget(name: "KeeperTests", dependencies: ["BatonCore", "BatonSystem", "BatonTestSupport", "BatonUsers"]),
         .testTarget(
-            name: "FleetTests", dependencies: ["BatonConfig", "BatonCore", "BatonSystem", "BatonTestSupport"]),
+            name: "FleetTests",
+            dependencies: ["BatonConfig", "BatonCore", "BatonSystem", "BatonTestSupport", "BatonValkey"]),
         .executableTarget(name: "test-workload", path: "Tests/TestWorkload"),
         // Everything that reads what others wrote, fed with what has been kept; see the end of this file.
         .testTarget(name: "FuzzTests", dependencies: fuzzed, path: "Tests/Fuzzing", exclude: ["Driver.swift", "corpus"]),
@@ -140,6 +141,7 @@ let package = Package(
         .target(name: "BatonSimulation", dependencies: ["BatonCore"], path: "Tests/Simulation"),
         .executableTarget(name: "baton-simulate", dependencies: ["BatonSimulation"], path: "Tests/Simulate"),
         .testTarget(name: "SimulationTests", dependencies: ["BatonSimulation"]),
+        .executableTarget(name: "bad-line", path: "Tests/BadLine"),
         // Baton's side of the benchmarks of the lock.
         .executableTarget(
             name: "lock-bench", dependencies: ["BatonLock", "BatonValkey", "BatonSQLite"],
@@ -157,6 +159,8 @@ if Context.environment["BATON_FUZZ"] != nil {
 }
 
 for target in package.targets where target.type != .system && !["CLinux", "test-workload"].contains(target.name) {
+let cTargets = ["CLinux", "test-workload", "bad-line"]
+for target in package.targets where target.type != .system && !cTargets.contains(target.name) {
     target.swiftSettings =
         (target.swiftSettings ?? []) + [
             .swiftLanguageMode(.v6),

@@ -31,12 +31,17 @@ final class RawConnection {
     func ask(_ command: String...) throws -> Reply { try ask(command.map { Array($0.utf8) }) }
 
     func ask(_ command: [[UInt8]]) throws -> Reply {
+        try send(command)
+        return try read()
+    }
+
+    /// Without waiting for the answer.
+    func send(_ command: [[UInt8]]) throws {
         var words = Command()
         for word in command { words.append(word) }
         var bytes: [UInt8] = []
         guard words.format({ bytes += $0 }) else { throw TestFailure("a command that cannot be written") }
         guard write(descriptor, bytes, bytes.count) == bytes.count else { throw TestFailure("write: errno \(errno)") }
-        return try read()
     }
 
     func read() throws -> Reply {

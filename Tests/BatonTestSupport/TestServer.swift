@@ -169,7 +169,7 @@ final class TestServer: Sendable {
     }
 
     /// `valkey-server` if it is installed, else `redis-server`; neither is a failure, not a reason to skip.
-    private static var program: String {
+    static var program: String {
         get throws {
             for name in ["valkey-server", "redis-server"] {
                 for folder in ["/usr/bin/", "/usr/local/bin/"] where access(folder + name, X_OK) == 0 {

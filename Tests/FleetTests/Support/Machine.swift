@@ -13,9 +13,11 @@ import Testing
 final class Machine: Sendable {
     private let name = "baton-" + UUID().uuidString.prefix(8).lowercased()
     private let equipment: Equipment
-    private let folder: String
+    let folder: String
     /// Where all of it is, on the host.
     let cgroup: String
+    /// The same for the number of its processes: where that controller is still of the first version, a group of its own.
+    let pidsGroup: String
     private let container = Mutex<Process?>(nil)
     private let first = Mutex<Int32>(0)
     private let lines: Mutex<History>
@@ -25,34 +27,6 @@ final class Machine: Sendable {
     let historyInside: String
     let history: String
 
-    /// What a machine has when it boots.
-    struct Equipment: Sendable {
-        /// Else it is a random name.
-        var hostname: String?
-        /// The programs under test, and the unit as it ships. Without them there is nothing of Baton, as before its
-        /// package is installed.
-        var hasBaton = true
-        /// The network namespace that it is in; nil: it has no network.
-        var network: String?
-        /// A folder of this system that it sees as `Machine.shared`.
-        var sharing: String?
-        /// Folders of this system that it can read, by their path inside.
-        var folders: [String: String] = [:]
-        /// Where the workloads of several machines write.
-        var evidence: Evidence?
-    }
-
-    /// A folder for lines of workloads, at the same place in every machine.
-    struct Evidence: Sendable {
-        let name = "evidence-" + UUID().uuidString.prefix(8).lowercased()
-        let folder: String
-
-        init() throws {
-            folder = "/tmp/" + name
-            try Files.makeFolder(folder, mode: 0o777)
-        }
-    }
-
     fileprivate init(_ equipment: Equipment) {
         self.equipment = equipment
         folder = "/tmp/" + name
@@ -61,6 +35,9 @@ final class Machine: Sendable {
         lines = Mutex(History(path: history))
         let isPure = FileManager.default.fileExists(atPath: "/sys/fs/cgroup/cgroup.procs")
         cgroup = (isPure ? "/sys/fs/cgroup/" : "/sys/fs/cgroup/unified/") + name
+        let pids = "/sys/fs/cgroup/pids"
+        pidsGroup = FileManager.default.fileExists(atPath: pids + "/cgroup.procs") ? "\(pids)/\(name)" : cgroup
+        Janitor.shared.sweepIfKilled(machineIn: folder, groups: [cgroup, pidsGroup])
     }
 
     /// Boots, and returns when systemd has started everything.
@@ -69,8 +46,13 @@ final class Machine: Sendable {
         try await must("/bin/mount", "-t", "tmpfs", "-o", "mode=755", "tmpfs", folder)
         for part in ["upper", "work", "root"] { try Files.makeFolder("\(folder)/\(part)", mode: 0o755) }
         try await must(
-            "/bin/mount", "-t", "overlay", "-o", "lowerdir=/,upperdir=\(folder)/upper,workdir=\(folder)/work",
+            "/bin/mount", "-t", "overlay", "-o",
+            "lowerdir=\((equipment.layers + ["/"]).joined(separator: ":")),upperdir=\(folder)/upper,workdir=\(folder)/work",
             "overlay", root)
+        for (path, options) in equipment.volumes where !path.hasPrefix("/run/") {
+            try Files.makeFolder(volume(path), mode: 0o755)
+            try await must("/bin/mount", "-t", "tmpfs", "-o", options, "tmpfs", volume(path))
+        }
 
         let units = root + "/etc/systemd/system"
         for unit in [
@@ -96,14 +78,15 @@ final class Machine: Sendable {
         try await start()
     }
 
-    private func start() async throws {
+    private func start(in states: [String] = ["running\n"]) async throws {
         // A cgroup of its own, or it would share ours.
-        try Files.makeFolder(cgroup, mode: 0o755)
+        for group in [cgroup, pidsGroup] { try Files.makeFolder(group, mode: 0o755) }
         let process = Process()
         process.executableURL = URL(fileURLWithPath: "/bin/sh")
         process.arguments =
             [
-                "-c", "echo $$ >\"$1\"/cgroup.procs && shift && exec \"$@\"", "sh", cgroup,
+                "-c", "echo $$ >\"$1\"/cgroup.procs && echo $$ >\"$2\"/cgroup.procs && shift 2 && exec \"$@\"", "sh",
+                cgroup, pidsGroup,
                 "/usr/bin/env", "SYSTEMD_NSPAWN_UNIFIED_HIERARCHY=1", "/usr/bin/systemd-nspawn", "--directory=\(root)",
                 "--register=no", "--keep-unit", "--machine=\(name)", "--console=read-only",
                 equipment.network.map { "--network-namespace-path=/run/netns/\($0)" } ?? "--private-network",
@@ -115,7 +98,7 @@ final class Machine: Sendable {
         process.standardInput = FileHandle.nullDevice
         try process.run()
         container.withLock { $0 = process }
-        try await waitUntilUp()
+        try await waitUntilUp(in: states)
     }
 
     private var binds: [String] {
@@ -127,11 +110,20 @@ final class Machine: Sendable {
             ]
         }
         binds += equipment.folders.map { "--bind-ro=\($0.value):\($0.key)" }
+        for (path, options) in equipment.volumes {
+            binds.append(path.hasPrefix("/run/") ? "--tmpfs=\(path):\(options)" : "--bind=\(volume(path)):\(path)")
+        }
         if let sharing = equipment.sharing { binds.append("--bind=\(sharing):\(Self.shared)") }
         return binds + (equipment.evidence.map { ["--bind=\($0.folder):/var/lib/\($0.name)"] } ?? [])
     }
 
-    private func waitUntilUp() async throws {
+    /// Where a volume that outlives a boot is, on the host.
+    private func volume(_ path: String) -> String { folder + "/volume" + path.replacing("/", with: "-") }
+
+    /// A folder inside, as the host reaches it.
+    func hostPath(_ path: String) -> String { "/proc/\(systemd)/root\(path)" }
+
+    private func waitUntilUp(in states: [String]) async throws {
         let process = try #require(container.withLock { $0 })
         let deadline = BootClock.now() + .seconds(60)
         var state = "no systemd"
@@ -139,7 +131,7 @@ final class Machine: Sendable {
             if let pid = Processes.children(of: process.processIdentifier).first(where: Processes.isSystemd) {
                 first.withLock { $0 = pid }
                 state = try await enter("systemctl", "is-system-running").output
-                if state == "running\n" { return }
+                if states.contains(state) { return }
             }
             try await Task.sleep(for: .milliseconds(100))
         }
@@ -155,13 +147,16 @@ final class Machine: Sendable {
         try await start()
     }
 
+    /// After a power failure.
+    func powerOn() async throws { try await start(in: ["running\n", "degraded\n"]) }
+
     /// A power failure.
     func losePower() async throws {
         kill(first.withLock { $0 }, SIGKILL)
         try await waitUntilOff()
     }
 
-    private func waitUntilOff() async throws {
+    func waitUntilOff() async throws {
         let process = try #require(container.withLock { $0 })
         try await eventually(within: .seconds(60), "it is off") { !process.isRunning }
     }
@@ -183,6 +178,12 @@ final class Machine: Sendable {
     /// Stops every process of it at once, and lets them go on: a machine that is suspended.
     func freeze(_ frozen: Bool) throws {
         try (frozen ? "1" : "0").write(toFile: cgroup + "/cgroup.freeze", atomically: false, encoding: .utf8)
+    }
+
+    /// Whether it is frozen, or about to be thawed.
+    var isFrozen: Bool {
+        let text = try? String(contentsOfFile: cgroup + "/cgroup.freeze", encoding: .utf8)
+        return text?.hasPrefix("1") ?? false
     }
 
     /// What its workloads wrote, and those of the machines that it shares the evidence with.
@@ -215,9 +216,11 @@ final class Machine: Sendable {
         _ = try? await run("/bin/umount", ["--lazy", root])
         _ = try? await run("/bin/umount", ["--lazy", folder])
         _ = try? FileManager.default.removeItem(atPath: folder)
-        for _ in 0..<100 where FileManager.default.fileExists(atPath: cgroup) {
-            _ = try? await run("/usr/bin/find", [cgroup, "-depth", "-type", "d", "-exec", "rmdir", "{}", ";"])
-            try? await Task.sleep(for: .milliseconds(20))
+        for group in [cgroup, pidsGroup] {
+            for _ in 0..<100 where FileManager.default.fileExists(atPath: group) {
+                _ = try? await run("/usr/bin/find", [group, "-depth", "-type", "d", "-exec", "rmdir", "{}", ";"])
+                try? await Task.sleep(for: .milliseconds(20))
+            }
         }
     }
 
@@ -230,6 +233,8 @@ final class Machine: Sendable {
         try text.write(toFile: path, atomically: false, encoding: .utf8)
         chmod(path, 0o644)
     }
+
+    func remove(_ path: String) throws { try FileManager.default.removeItem(atPath: root + path) }
 
     func read(_ path: String) throws -> String { try String(contentsOfFile: root + path, encoding: .utf8) }
 

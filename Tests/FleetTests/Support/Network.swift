@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Foundation
+import Synchronization
 import Testing
 
 @testable import BatonTestSupport
@@ -14,12 +15,16 @@ final class Network: Sendable {
 
     private let id = "baton-" + UUID().uuidString.prefix(8).lowercased()
     private let machines: [String]
+    private let badLines = Mutex<[String: Process]>([:])
     var hub: String { "\(id)-hub" }
 
     /// The namespace of a machine.
     func namespace(_ machine: String) -> String { "\(id)-\(machine)" }
 
-    fileprivate init(machines: [String]) { self.machines = machines }
+    fileprivate init(machines: [String]) {
+        self.machines = machines
+        for name in machines.map(namespace) + [hub] { Janitor.shared.sweepIfKilled(namespace: name) }
+    }
 
     fileprivate func build() async throws {
         var lines = [
@@ -41,9 +46,14 @@ final class Network: Sendable {
             ]
         }
         for line in lines { try await ip(line) }
+        // The hub answers for its address at the switch only, also when a cable is not in it.
+        _ = try await run(
+            "/usr/bin/nsenter",
+            ["--net=/run/netns/\(hub)", "/bin/sh", "-c", "echo 1 >/proc/sys/net/ipv4/conf/all/arp_ignore"])
     }
 
     fileprivate func remove() async {
+        for process in badLines.withLock({ Array($0.values) }) { kill(process.processIdentifier, SIGKILL) }
         // The hub takes the switch and the cables with it.
         for name in [hub] + machines.map(namespace) { try? await ip("netns delete \(name)") }
     }
@@ -55,6 +65,10 @@ final class Network: Sendable {
         case switching
         /// The machine is heard, but hears nothing.
         case replies
+        /// The machine hears, but is not heard by the server.
+        case requests
+        /// Only the server can't be reached, and that is said at once.
+        case route
         var testDescription: String { rawValue }
     }
 
@@ -66,6 +80,11 @@ final class Network: Sendable {
             // What is for the machine goes to an address that nobody has.
             try await ip(
                 "-n \(hub) neighbour replace \(try address(machine)) lladdr 02:00:00:00:00:99 nud permanent dev switch")
+        case .requests:
+            try await ip(
+                "-n \(namespace(machine)) neighbour replace \(Self.serverAddress) lladdr 02:00:00:00:00:99 nud permanent dev uplink"
+            )
+        case .route: try await ip("-n \(namespace(machine)) route add unreachable \(Self.serverAddress)")
         }
     }
 
@@ -73,9 +92,42 @@ final class Network: Sendable {
         switch cut {
         case .cable: try await ip("-n \(hub) link set port-\(machine) up")
         case .switching: try await ip("-n \(hub) link set port-\(machine) master switch")
-        case .replies: try await ip("-n \(hub) neighbour delete \(try address(machine)) dev switch")
+        // A link that went down meanwhile has forgotten these two.
+        case .replies: try? await ip("-n \(hub) neighbour delete \(try address(machine)) dev switch")
+        case .requests:
+            try? await ip("-n \(namespace(machine)) neighbour delete \(Self.serverAddress) dev uplink")
+        case .route: try await ip("-n \(namespace(machine)) route delete unreachable \(Self.serverAddress)")
         }
     }
+
+    /// The switch itself: nobody reaches anybody.
+    func setSwitch(isUp: Bool) async throws { try await ip("-n \(hub) link set switch \(isUp ? "up" : "down")") }
+
+    /// Puts a bad line between a machine and the switch (`bad-line`, with these options) until it is taken away.
+    func spoilLine(of machine: String, _ options: [String]) async throws {
+        let line = Self.badLine(of: machine)
+        try await ip("-n \(hub) link add \(line) type veth peer name \(line)-in")
+        try await ip("-n \(hub) link set \(line) up")
+        try await ip("-n \(hub) link set port-\(machine) nomaster")
+        try await ip("-n \(hub) link set \(line)-in master switch up")
+        let process = Process()
+        process.executableURL = URL(fileURLWithPath: "/usr/bin/nsenter")
+        process.arguments = ["--net=/run/netns/\(hub)", Binary.badLine, "port-\(machine)", line] + options
+        process.standardInput = FileHandle.nullDevice
+        try process.run()
+        badLines.withLock { $0[machine] = process }
+    }
+
+    func repairLine(of machine: String) async throws {
+        let process = badLines.withLock { $0.removeValue(forKey: machine) }
+        if let process { kill(process.processIdentifier, SIGKILL) }
+        process?.waitUntilExit()
+        try await ip("-n \(hub) link set port-\(machine) master switch")
+        try await ip("-n \(hub) link delete \(Self.badLine(of: machine))")
+    }
+
+    /// A name with room for "-in" (15 characters in all).
+    private static func badLine(of machine: String) -> String { "bad-" + machine.prefix(8) }
 
     private func address(_ machine: String) throws -> String {
         let index = try #require(machines.firstIndex(of: machine))

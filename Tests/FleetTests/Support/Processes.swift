@@ -38,6 +38,15 @@ enum Processes {
         return lines.filter { !$0.hasPrefix("SigQ") && !$0.hasPrefix("SigPnd") && !$0.hasPrefix("ShdPnd") }
     }
 
+    /// The name that the kernel has for it: the program's, up to 15 characters.
+    static func name(of pid: Int32) -> String { String(contents(pid, "comm").dropLast()) }
+
+    /// One of its variables, as it was started with them.
+    static func variable(_ name: String, of pid: Int32) -> String? {
+        let lines = contents(pid, "environ").split(separator: "\0")
+        return lines.first { $0.hasPrefix(name + "=") }.map { String($0.dropFirst(name.count + 1)) }
+    }
+
     /// Whether this is systemd as a machine's first process.
     static func isSystemd(_ pid: Int32) -> Bool { contents(pid, "comm") == "systemd\n" }
 
@@ -87,4 +96,5 @@ enum Binary {
     static var batonctl: String { folder + "/batonctl" }
     static var keeper: String { folder + "/baton-keeper" }
     static var workload: String { folder + "/test-workload" }
+    static var badLine: String { folder + "/bad-line" }
 }
