@@ -4,7 +4,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := build
 .ONESHELL:
-.PHONY: run test test-long fuzz build bench docs fmt check check-hiredis setup install deb simulate
+.PHONY: run test test-long fuzz build bench docs fmt check check-hiredis setup install deb simulate fleet
 
 PREFIX ?= /usr/local
 SYSCONFDIR ?= /etc
@@ -55,6 +55,13 @@ bench: build
 simulate:
 	@swift build -c release --product baton-simulate
 	.build/release/baton-simulate $(if $(SEED),--seed $(SEED)) --hours $(or $(HOURS),100)
+
+# Machines, as many as MACHINES= says (4), and every fault, for so many MINUTES= (60); SEED= repeats a plan. Needs root.
+fleet: MINUTES ?= 60
+fleet: MACHINES ?= 4
+fleet: build
+	@.ci/setup test
+	.ci/fleet $(MINUTES) $(MACHINES) $(SEED)
 
 # The pages of the library, for a browser.
 docs: setup

@@ -158,7 +158,6 @@ if Context.environment["BATON_FUZZ"] != nil {
             exclude: ["FuzzCorpusTests.swift", "corpus"]))
 }
 
-for target in package.targets where target.type != .system && !["CLinux", "test-workload"].contains(target.name) {
 let cTargets = ["CLinux", "test-workload", "bad-line"]
 for target in package.targets where target.type != .system && !cTargets.contains(target.name) {
     target.swiftSettings =
