@@ -52,7 +52,8 @@ package struct Campaign {
                 + "\(figures.faultCount) faults (\(Int(Double(figures.faultCount) / span * 60)) a minute), "
                 + "\(figures.elections) elections, \(figures.starts) starts",
             "overlaps that nobody promised to prevent: \(figures.thawOverlaps) in a thaw's instant, "
-                + "\(figures.beyondOverlaps) with clocks beyond the margin or a hypervisor's pause",
+                + "\(figures.beyondOverlaps) with clocks beyond the margin or a hypervisor's pause, "
+                + "\(figures.failoverOverlaps) after a failover that no yes waits for",
         ]
         lines.append(
             "faults: "

@@ -18,6 +18,15 @@ struct World {
     var dice: Chance
 
     var server: Server
+    /// A primary that was replaced and still answers; what a replica has; whether it is out of reach.
+    var oldServer: Server?
+    var replica: StoreModel?
+    var isReplicaCut = false
+    var isServingOld = false
+    /// How many identities servers have had.
+    var lives = 1
+    /// Until when nothing is promised but the fence.
+    var fenceOnlyUntil: Int64 = .min
     var exchanges = Slots<Exchange>()
     var mails = Slots<JobLoop.Message>()
     var elections = Slots<Election>()
@@ -91,7 +100,7 @@ struct World {
         switch next.kind {
         case .fault: inject(Int(next.id))
         case .relief: relieve(Int(next.id), node)
-        case .request: requestArrived(next)
+        case .request: onServer(of: next)
         case .answer, .timeout, .announcement, .alarm, .contestAlarm, .mail, .clearing, .forked, .greetingTimeout,
             .report, .archived, .daemonEnd:
             if nodes[node].power != .on || nodes[node].daemon.isStopped { return defer_(next) }

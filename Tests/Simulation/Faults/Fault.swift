@@ -6,8 +6,9 @@
 package struct Fault: Equatable, Sendable {
     package enum Kind: String, CaseIterable, Sendable {
         // The store.
-        case flush, loseLock, loseEpoch, restartWithData, restartWithOlderData, restartEmpty, storeStop, storeSlow, storeRefuses
-        case storeClockForward, storeClockBack, failover
+        case flush, loseLock, loseEpoch, restartWithData, restartWithOlderData, restartEmpty, storeStop, storeSlow,
+            storeRefuses
+        case storeClockForward, storeClockBack, failover, replicaCut
         // The network between a node and the store.
         case cut, cutUp, cutDown, lossy, late, duplicate, reset
         // A daemon.

@@ -42,6 +42,9 @@ package struct Scenario: Sendable {
     var requestTimeout: Duration
     var killLatency = Duration.milliseconds(50)
     var serverRate: Int64
+    /// Whether a replica may take over, and whether a yes waits for it.
+    enum Replication { case none, lagging, waitedFor }
+    var replication: Replication
     /// Runs at once on a node; 0: no limit.
     var maxRuns: Int
     /// Where the longest lease ends, for the rest of the world's arithmetic.
@@ -80,6 +83,7 @@ extension Scenario {
         }
         let mayBeFull = jobs.allSatisfy { !$0.nodes.contains(false) } && jobCount <= nodeCount
         maxRuns = mayBeFull && chance.happens(200) ? 1 : 0
+        replication = chance.pick([.none, .none, .none, .none, .none, .none, .lagging, .waitedFor, .waitedFor])
         maxLockTimeout = chance.happens(500) ? longestTimeout : longestTimeout + .milliseconds(unit / 2)
         longest = maxLockTimeout.nanoseconds
         script = []
@@ -167,7 +171,8 @@ extension Scenario {
         at: Int64, _ rhythm: Rhythm, _ isBeyond: Bool, _ chance: inout Chance
     ) -> Fault {
         var kind = chance.pick(Fault.Kind.allCases)
-        if kind == .failover || (!isBeyond && (kind == .vmPause || kind == .clockBeyondMargin)) { kind = .late }
+        if replication == .none, kind == .failover || kind == .replicaCut { kind = .flush }
+        if !isBeyond, kind == .vmPause || kind == .clockBeyondMargin { kind = .late }
         return fault(kind, at: at, rhythm, &chance)
     }
 
@@ -202,6 +207,11 @@ extension Scenario {
         let another = chance.pick([.flush, .restartEmpty, .restartWithData, .restartWithOlderData] as [Fault.Kind])
         let blur = chance.between(-rhythm.timeout / 4, rhythm.timeout / 4)
         let little = chance.between(-8_000_000, 8_000_000)
+        if replication != .none, chance.happens(400) {
+            return [
+                some(.failover, 0), some(.late, 0, .all), some(.replicaCut, max(0, blur)), some(.cut, max(0, little)),
+            ]
+        }
         switch chance.below(14) {
         // Two losses around the end of the wait, with requests on their way.
         case 0: return [some(loss, 0), some(another, max(0, rhythm.wait + little))]

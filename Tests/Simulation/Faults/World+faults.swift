@@ -78,7 +78,12 @@ extension World {
             server.refuses = true
             relief(of: index, after: fault.span)
         case .storeClockForward, .storeClockBack: stepServer(fault)
-        case .failover: break
+        case .failover:
+            failOver(fault.span)
+            relief(of: index, after: fault.span)
+        case .replicaCut:
+            isReplicaCut = true
+            relief(of: index, after: fault.span)
         case _: return false
         }
         return true
@@ -100,12 +105,17 @@ extension World {
         switch kind {
         case .restartWithData, .restartWithOlderData, .restartEmpty:
             guard server.condition == .down else { return }
-            server.lives += 1
-            server.model.restart(as: [UInt8(truncatingIfNeeded: server.lives)])
+            lives += 1
+            server.model.restart(as: [UInt8(truncatingIfNeeded: lives), UInt8(truncatingIfNeeded: lives >> 8)])
+            if scenario.replication == .waitedFor { replica = server.model }
             wakeServer()
         case .storeStop: if server.condition == .stopped { wakeServer() }
         case .storeSlow: server.slowness = 0
         case .storeRefuses: server.refuses = false
+        case .failover: endFailover()
+        case .replicaCut:
+            isReplicaCut = false
+            replica = server.model
         case _: break
         }
     }
@@ -147,8 +157,9 @@ extension World {
         case .launchFails: nodes[node].launchFailsUntil = now + fault.span
         case .diskFull: nodes[node].diskFullUntil = now + fault.span
         case .restartingReload, .quietReload, .disable, .enable, .holdDown, .letRun: operate(node, fault, index)
-        case .flush, .loseLock, .loseEpoch, .restartWithData, .restartWithOlderData, .restartEmpty, .storeStop, .storeSlow,
-            .storeRefuses, .storeClockForward, .storeClockBack, .failover:
+        case .flush, .loseLock, .loseEpoch, .restartWithData, .restartWithOlderData, .restartEmpty, .storeStop,
+            .storeSlow,
+            .storeRefuses, .storeClockForward, .storeClockBack, .failover, .replicaCut:
             break
         }
     }
@@ -233,7 +244,9 @@ extension World {
         case .duplicate: nodes[node].link.duplicates = 0
         case .hang:
             // Systemd's watchdog may have lost patience.
-            if weather.happens(300), nodes[node].daemon.isStopped, nodes[node].lastLineUntil < now { return crash(node, backAfter: 100_000_000) }
+            if weather.happens(300), nodes[node].daemon.isStopped, nodes[node].lastLineUntil < now {
+                return crash(node, backAfter: 100_000_000)
+            }
             continueDaemon(node)
         case .keeperStop, .guardStop, .twinsStop: continueRuns(node)
         case .freeze, .vmPause: thaw(node)

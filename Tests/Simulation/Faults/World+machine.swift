@@ -123,7 +123,7 @@ extension World {
         isCalm = true
         server.slowness = 0
         server.refuses = false
-        for kind in [.restartWithData, .storeStop] as [Fault.Kind] { relieveStore(kind) }
+        for kind in [.restartWithData, .storeStop, .failover, .replicaCut] as [Fault.Kind] { relieveStore(kind) }
         for node in nodes.indices {
             nodes[node].link = Link()
             nodes[node].slowLaunchUntil = 0

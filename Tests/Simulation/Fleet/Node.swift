@@ -58,6 +58,8 @@ struct Link {
     /// From the node, to the node.
     var carriesUp = true, carriesDown = true
     var upAgain: Int64 = 0, downAgain: Int64 = 0
+    /// It leads to a primary that was replaced.
+    var isOnOld = false
     /// In a thousand.
     var loss = 0
     var duplicates = 0

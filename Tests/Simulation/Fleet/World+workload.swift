@@ -9,7 +9,8 @@ extension World {
         runs[Int(run)].main = .forked
         let slow = nodes[runs[Int(run)].node].slowLaunchUntil > now && physics.happens(300)
         schedule(
-            .executed, at: now + physics.between(100_000, slow ? scenario.longest : 2_000_000), node: runs[Int(run)].node,
+            .executed, at: now + physics.between(100_000, slow ? scenario.longest : 2_000_000),
+            node: runs[Int(run)].node,
             id: run)
     }
 

@@ -6,7 +6,7 @@ package enum Turn: String, CaseIterable, Sendable {
     case takeover, adopted, tookOver, inheritedEnded, inheritedDead, inheritedAlive, reestablished
     case newStoreSeen, newStoreWaitedFor, orphanSeen, claimPresented, claimGranted, requestTooLate, doubtCleared
     case leaseRanOut, cleared, guardKilled, daemonKilled, startedTooLate, staleOrder, jobLockRefused, launchFailed
-    case lockHandedOver, restartedInPlace, lateRequest
+    case restartedInPlace, failedOver
 }
 
 /// What was counted in one world, or in many.
@@ -22,6 +22,7 @@ package struct Figures: Sendable {
     /// Overlaps that nobody promised to prevent: in a thaw's instant, and with clocks or hypervisors beyond the promise.
     package var thawOverlaps = 0
     package var beyondOverlaps = 0
+    package var failoverOverlaps = 0
     /// Simulated time of all fleets.
     package var nanoseconds: Int64 = 0
 
@@ -40,6 +41,7 @@ package struct Figures: Sendable {
         for index in left.turns.indices { left.turns[index] += right.turns[index] }
         left.thawOverlaps += right.thawOverlaps
         left.beyondOverlaps += right.beyondOverlaps
+        left.failoverOverlaps += right.failoverOverlaps
         left.nanoseconds += right.nanoseconds
     }
 }

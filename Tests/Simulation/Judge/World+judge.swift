@@ -50,7 +50,7 @@ extension World {
         if judge.jobs[job].lastNode >= 0, judge.jobs[job].lastNode != node { judge.saw(.takeover) }
         // Whoever knew the larger one may be gone with the store that knew it; and who does not know that time has passed
         // is kept out by its fence alone.
-        let isForgiven = judge.forgot && judge.clockWentBack || nodes[node].excusedUntil > now
+        let isForgiven = judge.forgot && judge.clockWentBack || fenceOnlyUntil > now || nodes[node].excusedUntil > now
         if fence <= judge.jobs[job].lastFence, !isForgiven {
             judge.condemn("job \(job + 1) starts with fence \(fence), after one with \(judge.jobs[job].lastFence)")
         }
@@ -71,6 +71,8 @@ extension World {
         let thaw = active.map { nodes[runs[Int($0)].node].thawedAt }.max() ?? .min
         if active.contains(where: { nodes[runs[Int($0)].node].excusedUntil > now }) {
             judge.figures.beyondOverlaps += 1
+        } else if fenceOnlyUntil > now {
+            judge.figures.failoverOverlaps += 1
         } else if thaw > now - thawGrace {
             judge.figures.thawOverlaps += 1
             schedule(.overlapCheck, at: thaw + thawGrace, job: job)

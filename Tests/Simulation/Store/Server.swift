@@ -21,7 +21,6 @@ struct Server {
     private var clock: NodeClock
     /// What an operator, or NTP, has stepped the wall clock by, in microseconds.
     private(set) var stepped: Int64 = 0
-    var lives = 1
 
     init(rate: Int64) {
         clock = NodeClock(base: 1_790_000_000_000_000_000, rate: rate, at: 0)
@@ -84,6 +83,8 @@ struct Exchange {
     let request: Request
     /// The lease counts from then, by the node's clock.
     let sentAt: Instant
+    /// It goes to a primary that was replaced.
+    let isForOld: Bool
     /// Nothing is heard of the answer after it was given up.
     var isAwaited = true
     var answer: Answer?

@@ -13,7 +13,7 @@ extension World {
             Exchange(
                 node: node, job: job, shell: shell.id, life: nodes[node].daemon.life, purpose: purpose,
                 request: request,
-                sentAt: sentAt))
+                sentAt: sentAt, isForOld: nodes[node].link.isOnOld))
         note(node, "job \(job + 1): asks \(request)")
         refer(to: slot)
         schedule(.timeout, at: nodes[node].clock.truth(of: sentAt + patience), node: node, job: job, slot: slot)
@@ -66,7 +66,8 @@ extension World {
         }
         let slot = occurrence.slot
         guard let exchange = exchanges[slot] else { return }
-        let answer = server.refuses ? Answer.failure(.unavailable) : serve(exchange)
+        let done = server.refuses ? Answer.failure(.unavailable) : serve(exchange)
+        let answer = confirmed(done) ?? .failure(.unknownOutcome)
         note(-1, "to node \(exchange.node + 1), job \(exchange.job + 1): \(answer)")
         // Of a request that came twice, the answer to the first counts.
         if exchange.answer == nil {
@@ -75,6 +76,7 @@ extension World {
         }
         let link = nodes[exchange.node].link
         var delay = latency(link) + server.slowness
+        if link.lateUntil > now, weather.happens(200) { delay += weather.between(0, link.lateness) }
         if !link.carriesDown {
             if weather.happens(500) { return release(exchange: slot) }
             delay += max(0, link.downAgain - now) + weather.between(0, 2_000_000)
@@ -125,7 +127,9 @@ extension World {
     /// Rule S9: everybody who listens is told; a broken network tells nobody.
     private mutating func announce(_ job: Int) {
         for node in nodes.indices
-        where nodes[node].link.carriesDown && !(nodes[node].link.loss > 0 && weather.happens(500)) {
+        where nodes[node].link.isOnOld == isServingOld && nodes[node].link.carriesDown
+            && !(nodes[node].link.loss > 0 && weather.happens(500))
+        {
             let delay = latency(nodes[node].link) + server.slowness
             schedule(.announcement, at: now + delay, node: node, job: job)
         }
