@@ -18,8 +18,9 @@ package struct LeaseRecord: Equatable, Sendable {
         self.timeout = timeout
     }
 
-    /// The tokens that may be the lock's value, the likeliest first.
-    package var candidates: [Bytes] { [successor, token].compactMap { $0 } }
+    /// The tokens that may be the lock's value: the old one first. A take-over that is still on its way may arrive between
+    /// two releases; it turns the old token into the new one, never back.
+    package var candidates: [Bytes] { [token, successor].compactMap { $0 } }
 
     /// Version, fence, T in milliseconds, token, successor: one line each, tokens in hexadecimal.
     ///
