@@ -56,7 +56,7 @@ package struct Scenario: Sendable {
 extension Scenario {
     /// Durations that a fault's time is measured in: what happens at the end of a lease or of a wait is what breaks
     /// designs.
-    private struct Rhythm {
+    struct Rhythm {
         var timeout: Int64
         var wait: Int64
     }
@@ -176,7 +176,7 @@ extension Scenario {
         return fault(kind, at: at, rhythm, &chance)
     }
 
-    private func fault(
+    func fault(
         _ kind: Fault.Kind, at: Int64, _ rhythm: Rhythm, _ chance: inout Chance, _ target: Fault.Target? = nil
     ) -> Fault {
         var fault = Fault(
@@ -212,7 +212,7 @@ extension Scenario {
                 some(.failover, 0), some(.late, 0, .all), some(.replicaCut, max(0, blur)), some(.cut, max(0, little)),
             ]
         }
-        switch chance.below(14) {
+        switch chance.below(19) {
         // Two losses around the end of the wait, with requests on their way.
         case 0: return [some(loss, 0), some(another, max(0, rhythm.wait + little))]
         case 1:
@@ -243,6 +243,7 @@ extension Scenario {
         case 11:
             return [some(.hang, 0, .holder), some(.keeperKill, chance.between(0, rhythm.timeout), .holder)]
         case 12: return [some(.late, 0, .holder), some(.reexec, rhythm.timeout / 3, .holder), some(loss, max(0, blur))]
+        case 13...17: return lateness(at: now, rhythm, &chance)
         // A restart in place, in the middle of things.
         case _:
             return [

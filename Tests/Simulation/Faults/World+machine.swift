@@ -62,7 +62,7 @@ extension World {
         case .quietReload:
             let timeout = scenario.jobs[job].definition.lock.timeout
             definition.lock.timeout = weather.happens(500) ? timeout : timeout * 9 / 10
-            definition.restart.delay = .milliseconds(weather.between(1, 50))
+            definition.restart.delay = timeout / weather.between(2, 50)
             redefine(definition, node, job)
         case .disable:
             definition.enabled = false

@@ -49,6 +49,7 @@ struct Run {
     // The workload.
     var main = MainProcess.none
     var strays = 0
+    var hadEscape = false
     var wasStarted = false
     /// The keeper knows that its main process is dead.
     var isReaped = false

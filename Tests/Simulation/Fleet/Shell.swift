@@ -27,6 +27,8 @@ final class Shell {
     var arrivals: [Attachment] = []
     var alarm = Alarm()
     var isDone = false
+    /// What the judge remembers: when a nonce that has to be waited for first came.
+    var nonces: [Bytes: Instant] = [:]
 
     /// A connection to a keeper.
     struct Attachment {
@@ -67,6 +69,8 @@ final class Election {
     /// A wait ends early when it is worth asking; a pause does not.
     var rest = Rest.none
     var alarm = Alarm()
+    /// What the judge remembers: until when the lock was left.
+    var leftUntil: Instant?
 
     enum Rest { case none, wait, pause }
 

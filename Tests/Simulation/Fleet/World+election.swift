@@ -16,6 +16,7 @@ extension World {
         let election = Election(number, runID, shell, machine)
         shell.election = election
         guard let legacy else { return contest(election, .began(until: nil)) }
+        election.leftUntil = legacy.deadline
         election.handover = HandoverMachine(
             legacy, successor: .init(token: freshToken(node, job, runID), holder: [UInt8(node)]))
         handOver(election, .began)
@@ -25,6 +26,7 @@ extension World {
         tokenCount += 1
         let token = withUnsafeBytes(of: tokenCount) { Bytes($0) }
         judge.issued(token, node: node, job: job, runID: runID)
+        judge.lives[token] = nodes[node].daemon.life
         return token
     }
 
@@ -57,6 +59,7 @@ extension World {
         case .ask:
             var request = election.machine.request
             request.holder = [UInt8(node)]
+            judgeWait(request, shell)
             if request.guarding?.claim != nil { judge.saw(.claimPresented) }
             ask(.acquire(request), election, shell)
         case .over(let ending): ended(election, ending, shell)
@@ -105,10 +108,21 @@ extension World {
 
     mutating func cancel(_ election: Election) {
         election.isCancelled = true
+        if election.rest == .none { return stopAsking(election) }
         guard election.rest == .wait else { return }
         election.rest = .none
         election.alarm.due = nil
         contest(election, .cancelled)
+    }
+
+    /// What the store is being asked is not waited for.
+    private mutating func stopAsking(_ election: Election) {
+        if election.handover != nil || election.withdrawal != nil { return }
+        for (slot, exchange) in exchanges.entries where exchange.isAwaited {
+            guard case .contest(let other) = exchange.purpose, other === election else { continue }
+            exchanges[slot]?.isAwaited = false
+            return contest(election, .cancelled)
+        }
     }
 
     mutating func contestHeard(_ answer: Answer, _ exchange: Exchange, _ election: Election) {
@@ -120,6 +134,9 @@ extension World {
         switch answer {
         case .look: contest(election, .looked)
         case .acquire(let reply):
+            if case .unsettled(let nonce, _) = reply, let shell = shell(of: election), shell.nonces[nonce] == nil {
+                shell.nonces[nonce] = clock(election.node)
+            }
             let jitter = Duration.milliseconds(dice.between(0, 12))
             contest(
                 election,
@@ -168,6 +185,7 @@ extension World {
         }
         if ending == .refused { post(.event(.electionFailed("refused")), to: shell) }
         guard let withdrawal = election.machine.withdrawal(at: clock(election.node)) else {
+            judgeCallOver(election.machine.request.token, job: election.job)
             return over(election, nil, shell)
         }
         election.withdrawal = withdrawal
@@ -193,7 +211,9 @@ extension World {
         case .pause(let until):
             election.rest = .pause
             setAlarm(election, until)
-        case .over: over(election, nil, shell)
+        case .over(let doubt):
+            if doubt == nil { judgeCallOver(election.machine.request.token, job: election.job) }
+            over(election, nil, shell)
         }
     }
 
@@ -221,6 +241,7 @@ extension World {
                 return contest(election, election.isCancelled ? .cancelled : .began(until: nil))
             }
             judge.saw(.restartedInPlace)
+            judgeHandover(election)
             over(election, grant, shell)
         }
     }

@@ -141,6 +141,7 @@ extension World {
         runs[index].boardDeadline = runs[index].machine.deadline
         if board == nil, let deadline = runs[index].boardDeadline { armGuard(run, deadline + .milliseconds(10)) }
         judgeKeeper(run, from: before, at: instant)
+        judgeKeeper(run, from: before, deadline: board, at: instant)
         for action in actions { perform(action, run) }
     }
 
@@ -236,7 +237,10 @@ extension World {
         let instant = clock(runs[index].node)
         var next = deadline + .milliseconds(10)
         if instant >= next {
-            if runs[index].hasProcesses { judge.saw(.guardKilled) }
+            if runs[index].hasProcesses {
+                judge.saw(.guardKilled)
+                judgeMissedDeadline(run)
+            }
             killTree(run)
             next = instant + .milliseconds(100)
         }

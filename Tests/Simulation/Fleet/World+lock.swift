@@ -8,6 +8,8 @@ extension World {
     mutating func renew(_ active: ActiveRun, until deadline: Instant, within limit: Duration, _ shell: Shell) {
         let needsToken = active.isInherited && active.record.successor == nil
         let token = needsToken ? freshToken(shell.node, shell.job, active.runID) : []
+        judge.lives[token] = nil
+        judgeBelief(deadline, active.runID, shell.node)
         shell.renewal = RenewalMachine(
             active.record, isInherited: active.isInherited, fresh: token, holder: [UInt8(shell.node)],
             jitter: dice.unit())
@@ -34,6 +36,8 @@ extension World {
                         of: scenario.jobs[shell.job].keys, shell.policy, deadline: deadline,
                         serverTime: serverTime(shell.node), at: clock(shell.node))
                 else { return }
+                judgeHolder(.renew(request), isRenewing: false)
+                judgeToken(request, runID, shell.node)
                 return send(.renew(request), for: .renewal, by: shell, within: limit)
             case .over(let event, let record):
                 shell.renewal = nil
@@ -47,11 +51,13 @@ extension World {
         guard let action = shell.releasing?.handle(event) else { return }
         switch action {
         case .release(let token):
-            send(
-                .release(shell.policy.release(of: scenario.jobs[shell.job].keys, token: token, mark: mark)),
-                for: .release(mark), by: shell, within: shell.policy.answerTimeout)
+            let request = Request.release(
+                shell.policy.release(of: scenario.jobs[shell.job].keys, token: token, mark: mark))
+            judgeHolder(request, isRenewing: shell.renewal != nil)
+            send(request, for: .release(mark), by: shell, within: shell.policy.answerTimeout)
         case .over(let isReleased):
             shell.releasing = nil
+            if isReleased, let run = shell.loop.run { judgeReleased(run, shell.job) }
             advance(shell, .event(isReleased ? .released : .releaseFailed))
         }
     }

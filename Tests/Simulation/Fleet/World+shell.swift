@@ -61,7 +61,9 @@ extension World {
             goOn(release: .began, mark, shell)
         case .settle(let active, _): if let run = judge.run(active.runID) { removeFolder(run) }
         case .lookAtMark: lookAtMark(shell)
-        case .noteFence(let fence): saw(fence, node, job)
+        case .noteFence(let fence):
+            judgeFence(fence, node, job)
+            saw(fence, node, job)
         case .wake(let instant): setAlarm(instant, shell)
         case .moved: break
         }
@@ -94,7 +96,9 @@ extension World {
     private mutating func tell(_ order: KeeperOrder, _ shell: Shell) {
         guard let keeper = shell.keeper else { return }
         switch order {
-        case .go(let deadline), .extend(let deadline): judgeDeadline(deadline, keeper.runID, shell.node)
+        case .go(let deadline), .extend(let deadline):
+            judgeDeadline(deadline, keeper.runID, shell.node)
+            judgeRevival(runs[Int(keeper.run)].toldDeadline, shell.node)
         case .stop, .kill, .tail, .ack, .output: break
         }
         self.order(order, keeper)

@@ -35,6 +35,13 @@ struct Judge {
     /// The store forgot, and its clock went back: then fences may, for those who did not know them.
     var forgot = false
     var clockWentBack = false
+    /// Tokens of calls that ended without the lock, and of locks that were given back.
+    var overCalls: Set<Bytes> = []
+    var givenBack: Set<Bytes> = []
+    /// A renewal that nobody waited for any more put such a lock back: nobody's, until it runs out.
+    var revived: Set<Bytes> = []
+    /// The daemon's life that competed with a token.
+    var lives: [Bytes: Int32] = [:]
 
     init(jobs: Int, nodes: Int) { self.jobs = Array(repeating: JobRecord(), count: jobs) }
 

@@ -96,14 +96,20 @@ extension World {
         do {
             switch exchange.request {
             case .acquire(let request):
+                let holder = server.model.look(at: keys, at: moment.time).token
                 let reply = try server.model.acquire(request, at: moment)
+                judgeAcquire(request, reply, holder: holder)
                 if case .granted = reply {
                     judge.granted(exchange, token: request.token, killLatency: scenario.killLatency)
                 }
                 return .acquire(reply)
             case .renew(let request):
+                let holder = server.model.look(at: keys, at: moment.time).token
                 let reply = try server.model.renew(request, at: moment)
-                if case .renewed = reply { judge.renewed(exchange, request, killLatency: scenario.killLatency) }
+                if case .renewed = reply {
+                    judgeRenewal(request, node: exchange.node, holder: holder)
+                    judge.renewed(exchange, request, killLatency: scenario.killLatency)
+                }
                 return .renew(reply)
             case .release(let request):
                 let announcement = server.model.release(request, at: moment.time)
