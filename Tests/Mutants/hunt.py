@@ -1,0 +1,125 @@
+# This source file is part of Baton.
+# SPDX-License-Identifier: Apache-2.0
+"""Switches mutations on, one at a time, and has the simulation run until it notices.
+
+A world that goes wrong counts only if it goes well without the mutation.
+
+    hunt.py [--seconds S] [--seed N] [--jobs J] [NAME…]
+
+Without names: all of them, and first the same program without any mutation, which has to find nothing. The seeds are
+N and those after it; each mutation has S seconds of real time. Exit code 1: one was not noticed, or a world went wrong
+without any.
+"""
+
+import argparse
+import concurrent.futures
+import os
+import random
+import re
+import subprocess
+import sys
+import time
+
+import mutants
+
+PROGRAM = mutants.PACKAGE / ".build" / "release" / "baton-simulate"
+
+
+def simulate(names, seed, seconds):
+    """One campaign: whether a world went wrong, what the program said, and how long it took."""
+    environment = dict(os.environ, BATON_MUTATIONS=",".join(names))
+    command = [PROGRAM, "--seed", str(seed), "--seconds", str(seconds), "--no-shrink"]
+    if not seconds:
+        command = [PROGRAM, "--seed", str(seed), "--no-shrink"]
+    begun = time.monotonic()
+    try:
+        done = subprocess.run(
+            command, env=environment, text=True, errors="replace", timeout=seconds + 120,
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    except subprocess.TimeoutExpired:
+        return "hangs", "", time.monotonic() - begun
+    took = time.monotonic() - begun
+    if done.returncode == 0:
+        return None, done.stdout, took
+    found = re.search(r"^seed \d+: (.*)$", done.stdout, re.M)
+    if done.returncode == 1 and found:
+        return found[1], done.stdout, took
+    # A trap: an invariant of the code's own.
+    fatal = re.search(r"Fatal error: (.*)$", done.stdout, re.M)
+    return f"crashes: {fatal[1] if fatal else done.returncode}", done.stdout, took
+
+
+def count(pattern, said):
+    found = re.search(pattern, said)
+    return int(found[1]) if found else 0
+
+
+def hunt(mutation, seed, seconds):
+    """What was noticed (None: nothing), after so many worlds, machine events and seconds."""
+    worlds = events = 0
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        what, said, took = simulate([mutation.name, *mutation.company], seed + worlds, end - time.monotonic())
+        worlds += count(r"(\d+) worlds", said) or 1
+        events += count(r"(\d+) machine events", said)
+        if what and not simulate([], seed + worlds - 1, 0)[0]:
+            return what, seed + worlds - 1, worlds, events, time.monotonic() - end + seconds
+    return None, None, worlds, events, seconds
+
+
+def kind(what):
+    """What was noticed, without the names of this one world."""
+    what = re.sub(r"(node|job) \d+", r"\1", what)
+    what = re.sub(r"\br\d+\b", "a run", what)
+    return re.sub(r"-?[\d.]+(e-?\d+)?( seconds)?", "…", what)[:90]
+
+
+def main():
+    parser = argparse.ArgumentParser(usage=__doc__)
+    parser.add_argument("--seconds", type=float, default=60)
+    parser.add_argument("--seed", type=int)
+    parser.add_argument("--jobs", type=int, default=os.cpu_count())
+    parser.add_argument("--markdown", help="write the table to this file")
+    parser.add_argument("names", nargs="*")
+    options = parser.parse_args()
+    mutations = mutants.read_all()
+    unknown = [name for name in options.names if name not in mutations]
+    if unknown:
+        sys.exit(f"mutants: there is no mutation {', '.join(unknown)}")
+    hunted = [mutations[name] for name in options.names] or [
+        mutation for mutation in mutations.values() if "aid" not in mutation.fields]
+    seed = options.seed if options.seed is not None else random.randrange(1_000_000_000)
+    print(f"mutants: {len(hunted)} mutations, each for {options.seconds:g} s at most; the first seed is {seed}", flush=True)
+
+    ill = 0
+    what, said, took = simulate([], seed, min(options.seconds, 20))
+    worlds = count(r"(\d+) worlds", said)
+    if what:
+        print(f"mutants: without any mutation a world goes wrong: {what}\n{said[:2000]}")
+        ill += 1
+    else:
+        print(f"mutants: without any mutation, {worlds} worlds and nothing wrong", flush=True)
+
+    rows = []
+    with concurrent.futures.ThreadPoolExecutor(options.jobs) as pool:
+        campaigns = {
+            pool.submit(hunt, mutation, seed, options.seconds): mutation for mutation in hunted}
+        for campaign in concurrent.futures.as_completed(campaigns):
+            mutation = campaigns[campaign]
+            what, found, worlds, events, took = campaign.result()
+            ill += what is None
+            rows.append((mutation, kind(what) if what else "NOT NOTICED", worlds, events, took))
+            where = f"  (seed {found})" if what else ""
+            print(
+                f"{mutation.name:38} {took:6.1f} s {worlds:7} worlds {events:10} events  {rows[-1][1]}{where}", flush=True)
+    if options.markdown:
+        with open(options.markdown, "w") as file:
+            file.write("| mutation | rule | noticed as | worlds | machine events | seconds |\n|---|---|---|---|---|---|\n")
+            for mutation, noticed, worlds, events, took in sorted(rows, key=lambda row: row[0].name):
+                name = " + ".join([mutation.name, *mutation.company])
+                file.write(f"| {name} | {mutation.fields['rule']} | {noticed} | {worlds} | {events} | {took:.1f} |\n")
+    return 1 if ill else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
