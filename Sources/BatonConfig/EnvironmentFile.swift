@@ -40,7 +40,11 @@ package enum EnvironmentFile {
                 }
                 let start = line
                 let key = try key(start)
-                result[key] = try value(of: key, start)
+                let value = try value(of: key, start)
+                if value.utf8.contains(0) {
+                    throw ConfigProblem(file: path, line: start, key: key, message: "holds a NUL character")
+                }
+                result[key] = value
             }
             return result
         }
@@ -96,7 +100,6 @@ package enum EnvironmentFile {
                 switch scalar {
                 case "\n": break loop
                 case "\r" where position == text.count || text[position] == "\n": continue
-                case "\0": throw ConfigProblem(file: path, line: line, key: key, message: "holds a NUL character")
                 case "'", "\"":
                     try quoted(by: scalar, into: &value, key, start)
                     kept = value.count
@@ -117,9 +120,6 @@ package enum EnvironmentFile {
         ) throws(ConfigProblem) {
             while let scalar = next() {
                 if scalar == quote { return }
-                if scalar == "\0" {
-                    throw ConfigProblem(file: path, line: line, key: key, message: "holds a NUL character")
-                }
                 guard scalar == "\\", quote == "\"" else {
                     value.append(scalar)
                     continue

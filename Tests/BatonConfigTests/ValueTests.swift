@@ -88,7 +88,8 @@ import Testing
         ("=1", "f:1: has no name before the '='"), ("A=\"x", "f:1: A: has a \" that is never closed"),
         ("A=1\n1B=2", "f:2: what is before the '=' cannot name a variable; wanted letters, digits and _"),
         ("BATON_FENCE=1", "f:1: BATON_FENCE: 'BATON_FENCE' is set by Baton itself"),
-        ("A=\0", "f:1: A: holds a NUL character"),
+        ("A=\0", "f:1: A: holds a NUL character"), ("A='\0'", "f:1: A: holds a NUL character"),
+        ("A=a\\\0b", "f:1: A: holds a NUL character"), ("A=\"\\\0\"", "f:1: A: holds a NUL character"),
     ])
     func badEnvironmentFiles(text: String, wanted: String) {
         do {
