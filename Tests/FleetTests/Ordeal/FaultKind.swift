@@ -69,7 +69,7 @@ enum FaultKind: String, CaseIterable, Sendable {
     var rest: Int {
         switch self {
         // The fleet waits for `max_lock_timeout`, and then something has to run before the next one.
-        case .serverKilled, .serverForgot, .serverFlushed, .serverReadOnly, .failover: 8000
+        case .serverKilled, .serverForgot, .serverFlushed, .serverReadOnly, .failover: 12_000
         // A server clock that steps back and forth within one lease is beyond what is promised.
         case .serverClockStepped: 10_000
         case .powerLost, .rebooted: 1000

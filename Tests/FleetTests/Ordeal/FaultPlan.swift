@@ -36,17 +36,18 @@ struct FaultPlan: Sendable {
         var free: [String: Duration] = [:]
         var time = Duration.zero
         while time < length || faults.count < minimum {
-            // Every kind comes as often as any other.
-            if deck.isEmpty { deck = kinds.shuffled(using: &chance) }
-            let kind = deck.removeLast()
-            let machine = Int.random(in: 0..<machines, using: &chance)
-            let choice = Int.random(in: 0..<1_000_000, using: &chance)
-            let hold = Duration.milliseconds(kind.length.map { Int.random(in: $0, using: &chance) } ?? 0)
             // Three in ten come together with the one before.
             if !chance.chance(30) {
                 time += .milliseconds(Int.random(in: 0...Int(pace.milliseconds * 20 / 7), using: &chance))
             }
-            let place = Self.place(of: kind, on: kind.isElsewhere ? nil : machine)
+            // Every kind comes as often as any other, as far as there is room for it.
+            if deck.isEmpty { deck = kinds.shuffled(using: &chance) }
+            let machine = Int.random(in: 0..<machines, using: &chance)
+            let fits = deck.lastIndex { (free[Self.place(of: $0, on: machine)] ?? .zero) <= time + pace }
+            let kind = deck.remove(at: fits ?? deck.count - 1)
+            let choice = Int.random(in: 0..<1_000_000, using: &chance)
+            let hold = Duration.milliseconds(kind.length.map { Int.random(in: $0, using: &chance) } ?? 0)
+            let place = Self.place(of: kind, on: machine)
             let start = max(time, free[place] ?? .zero)
             free[place] = start + hold + .milliseconds(kind.rest)
             faults.append(
@@ -57,7 +58,7 @@ struct FaultPlan: Sendable {
     }
 
     private static func place(of kind: FaultKind, on machine: Int?) -> String {
-        kind.place.rawValue + (machine.map { " \($0)" } ?? "")
+        kind.isElsewhere ? kind.place.rawValue : "\(kind.place.rawValue) \(machine ?? 0)"
     }
 }
 

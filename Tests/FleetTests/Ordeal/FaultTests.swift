@@ -48,11 +48,13 @@ private let fleetMinutes = ProcessInfo.processInfo.environment["BATON_FLEET_MINU
                 try await stage.restoreEverything()
                 return try await watch.missing(after: .seconds(60))
             }
+            let end = BootClock.now()
             let left = try await stage.end()
             let chronicle = try watch.chronicle()
             let report = FaultReport(
-                seed: seed, length: BootClock.now() - begun, machines: machines, occurrences: driver.occurrences,
-                verdict: Verdict(chronicle, driver.occurrences), lineCount: chronicle.lineCount, missing: missing,
+                seed: seed, length: end - begun, machines: machines, occurrences: driver.occurrences,
+                verdict: Verdict(chronicle, driver.occurrences, end: end), lineCount: chronicle.lineCount,
+                missing: missing,
                 leftovers: watch.orphans + left)
             try await keep(report, chronicle, stage)
             print(report.markdown)

@@ -19,14 +19,15 @@ struct JobMix: Sendable {
     /// The longest lock timeout.
     static let longest = Duration.seconds(4)
 
+    /// Most of them heed no TERM: they show how late the KILL comes.
     static let jobs = [
         Job(name: "steady-1", options: ["--period", "10"], seat: 0),
-        Job(name: "steady-2", options: ["--period", "20"], rest: "lock.timeout = \"4s\""),
-        Job(name: "deaf", options: ["--period", "20", "--ignore-term"], rest: "stop.timeout = \"2s\"", seat: 1),
-        Job(name: "daemon", options: ["--period", "20", "--daemonise"], seat: 2),
-        Job(name: "forking", options: ["--period", "25", "--fork", "100"], seat: 1),
+        Job(name: "steady-2", options: ["--period", "20", "--ignore-term"], rest: "lock.timeout = \"4s\""),
+        Job(name: "deaf", options: ["--period", "20", "--ignore-term"], seat: 1),
+        Job(name: "daemon", options: ["--period", "20", "--daemonise", "--ignore-term"], seat: 2),
+        Job(name: "forking", options: ["--period", "25", "--fork", "100", "--ignore-term"], seat: 1),
         Job(name: "flooding", options: ["--period", "25", "--flood", "20"], rest: "output.to = \"journal\""),
-        Job(name: "hungry", options: ["--period", "25", "--allocate", "40"], seat: 0),
+        Job(name: "hungry", options: ["--period", "25", "--allocate", "40", "--ignore-term"], seat: 0),
         Job(name: "quick", options: ["--period", "20", "--exit-after", "1500"], lasts: false),
         Job(name: "failing", options: ["--period", "20", "--exit-after", "200", "--exit-code", "1"], lasts: false),
         Job(name: "instant", options: ["--exit-after", "0", "--daemonise"], lasts: false),
@@ -45,7 +46,7 @@ struct JobMix: Sendable {
         [defaults.lock]
         timeout = "3s"
         [defaults.stop]
-        timeout = "3s"
+        timeout = "1s"
         [defaults.restart]
         delay = "200ms"
         max_delay = "1s"

@@ -60,7 +60,8 @@ struct Verdict: Sendable {
     /// So long may user code run after a thaw.
     static let thawLimit = Duration.milliseconds(100)
 
-    init(_ chronicle: Chronicle, _ occurrences: [Occurrence]) {
+    /// `end` is when everything was stopped, which is no fault, but ends runs as well.
+    init(_ chronicle: Chronicle, _ occurrences: [Occurrence], end: Instant = .distantFuture) {
         for job in JobMix.jobs {
             let runs = chronicle.runs(of: job.name)
             runCount += runs.count
@@ -73,7 +74,7 @@ struct Verdict: Sendable {
                 }
                 if !run.hasEnded {
                     unended.append(run)
-                    if !occurrences.contains(where: { $0.covers(run.last) }) { unexplained.append(run) }
+                    if run.last < end, !occurrences.contains(where: { $0.covers(run.last) }) { unexplained.append(run) }
                 }
                 let wasHeld = occurrences.contains {
                     $0.job == job.name && $0.covers(run.last) || ($0.job == job.name && $0.covers(next.first))
