@@ -120,7 +120,8 @@ struct JobRosterTests {
                         $0, ["a", "b"].randomElement(using: &random) ?? "",
                         enabled: Int.random(in: 0..<4, using: &random) > 0)
                 }
-                follow(try #require(roster.apply(files)))
+                let change = roster.apply(files)
+                follow(try #require(change))
             } else if let job = toBeDone.sorted().randomElement(using: &random) {
                 finish(job)
             }

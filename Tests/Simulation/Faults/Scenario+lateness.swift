@@ -1,6 +1,8 @@
 // This source file is part of Baton.
 // SPDX-License-Identifier: Apache-2.0
 
+import BatonCore
+
 /// Answers that come when their lease, or their caller, is over.
 extension Scenario {
     func lateness(at now: Int64, _ rhythm: Rhythm, _ chance: inout Chance) -> [Fault] {

@@ -48,7 +48,7 @@ extension World {
             event, &shell.waiter, serverTime: serverTime(node), at: clock(node))
         judge.figures.machineEvents += 1
         note(node, "job \(election.job + 1): competition: \(action)")
-        if case .answered(let reply, _, _, _) = event { told(election.machine.reason, reply, shell) }
+        if case .answered(let reply, _, _, _, _) = event { told(election.machine.reason, reply, shell) }
         if case .failed = event { advance(shell, .event(.waiting(.store("no")))) }
         switch action {
         case .wait(let until): wait(election, until: until, shell)
