@@ -81,8 +81,13 @@ struct Daemon {
     var ending: Ending?
     /// The loops of its jobs.
     var shells: [Shell?] = []
-    /// The server's time in the last answer, and when that came.
-    var lastTime: (server: Int64, arrival: Instant)?
+    /// What the last answer said of the server's clock.
+    var latest: ClockReading?
+    /// Which server's clock that is, and what all answers together say of it (rule S10).
+    var clockNumber = 0
+    /// The server that was spoken to last; 0: none.
+    var server = 0
+    var watch = ClockWatch()
     /// Runs of an earlier daemon whose keepers have not answered yet.
     var greeting: [Int32] = []
     var found: [Found] = []

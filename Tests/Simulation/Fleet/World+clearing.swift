@@ -57,19 +57,5 @@ extension World {
         nodes[runs[Int(run)].node].folders[runs[Int(run)].job].removeAll { $0 == run }
     }
 
-    /// What the keeper saw, in the words of the job.
-    func outcome(_ end: RunEnd) -> RunOutcome {
-        switch end.reason {
-        case .exited:
-            switch end.exit {
-            case .code(let code): .exited(code)
-            case .signal(let signal): .signalled(signal)
-            case nil: .keeperLost
-            }
-        case .stopped, .killed: .stopped
-        case .leaseLost: .leaseLost
-        case .startFailed: .startFailed("no")
-        case .keeperLost, .guardLost: .keeperLost
-        }
-    }
+    func outcome(_ end: RunEnd) -> RunOutcome { RunOutcome(end) { "errno \($0)" } }
 }

@@ -140,7 +140,9 @@ extension World {
             let jitter = Duration.milliseconds(dice.between(0, 12))
             contest(
                 election,
-                .answered(reply, serverTime: exchange.serverTime, sentAt: exchange.sentAt, jitter: jitter))
+                .answered(
+                    reply, serverTime: exchange.serverTime, clock: exchange.clockNumber, sentAt: exchange.sentAt,
+                    jitter: jitter))
         case .failure(let failure): contest(election, .failed(kind(failure), jitter: dice.unit()))
         case .renew, .release, .marked: break
         }

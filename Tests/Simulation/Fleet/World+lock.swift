@@ -82,7 +82,7 @@ extension World {
             advance(shell, .event(.markSeen(view.mark)))
         case .renewal:
             guard case .renew(let reply) = answer else { return goOn(renewal: .failed, shell) }
-            goOn(renewal: .answered(reply, sentAt: exchange.sentAt), shell)
+            goOn(renewal: .answered(reply, sentAt: exchange.sentAt, granted: exchange.granted), shell)
         case .release(let mark):
             guard case .release(let wasOurs) = answer else { return goOn(release: .failed, mark, shell) }
             goOn(release: .answered(wasOurs: wasOurs), mark, shell)
@@ -112,7 +112,7 @@ extension World {
     func handoverEvent(_ answer: Answer, _ exchange: Exchange) -> HandoverMachine.Event {
         switch answer {
         case .look(let view): .looked(view.mark)
-        case .renew(let reply): .answered(reply, sentAt: exchange.sentAt)
+        case .renew(let reply): .answered(reply, sentAt: exchange.sentAt, granted: exchange.granted)
         case .release: .released
         case .acquire, .marked, .failure: .failed
         }

@@ -88,7 +88,11 @@ struct Exchange {
     /// Nothing is heard of the answer after it was given up.
     var isAwaited = true
     var answer: Answer?
+    /// In microseconds, when it answered.
     var serverTime: Int64 = 0
+    /// Whose clock the daemon expects it to be.
+    let clockNumber: Int
+    var granted: ServerTime { ServerTime(microseconds: serverTime, clock: clockNumber) }
     /// Occurrences that point here.
     var references = 0
 }

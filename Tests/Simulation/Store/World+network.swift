@@ -8,17 +8,26 @@ extension World {
     /// Sends a request; what comes of it is told to the daemon, at the latest when `patience` is over.
     mutating func send(_ request: Request, for purpose: Exchange.Purpose, by shell: Shell, within patience: Duration) {
         let (node, job) = (shell.node, shell.job)
+        meetServer(node)
         let sentAt = clock(node)
         let slot = exchanges.add(
             Exchange(
                 node: node, job: job, shell: shell.id, life: nodes[node].daemon.life, purpose: purpose,
                 request: request,
-                sentAt: sentAt, isForOld: nodes[node].link.isOnOld))
+                sentAt: sentAt, isForOld: nodes[node].link.isOnOld,
+                clockNumber: nodes[node].daemon.clockNumber))
         note(node, "job \(job + 1): asks \(request)")
         refer(to: slot)
         schedule(.timeout, at: nodes[node].clock.truth(of: sentAt + patience), node: node, job: job, slot: slot)
         transmit(slot, from: node)
         if nodes[node].link.duplicates > 0, weather.happens(nodes[node].link.duplicates) { transmit(slot, from: node) }
+    }
+
+    /// Another server than before has a clock of its own.
+    private mutating func meetServer(_ node: Int) {
+        let present = nodes[node].link.isOnOld ? -lives : lives
+        if nodes[node].daemon.server != present, nodes[node].daemon.server != 0 { nodes[node].daemon.clockNumber += 1 }
+        nodes[node].daemon.server = present
     }
 
     private mutating func transmit(_ slot: Int32, from node: Int) {
@@ -157,9 +166,23 @@ extension World {
         exchanges[slot]?.isAwaited = false
         if case .failure = answer {
         } else {
-            nodes[exchange.node].daemon.lastTime = (exchange.serverTime, clock(exchange.node))
+            hear(exchange)
         }
         heard(answer, exchange)
+    }
+
+    /// Every answer says something of the server's clock.
+    private mutating func hear(_ exchange: Exchange) {
+        let node = exchange.node
+        guard exchange.clockNumber == nodes[node].daemon.clockNumber else { return }
+        let reading = ClockReading(exchange.granted, arrival: clock(node))
+        nodes[node].daemon.latest = reading
+        guard let notice = nodes[node].daemon.watch.heard(reading, sentAt: exchange.sentAt) else { return }
+        judge.saw(.clockNotice)
+        note(node, "the server's clock: \(notice)")
+        for shell in nodes[node].daemon.shells {
+            if let shell { post(.event(.lease(.heard(notice.reading))), to: shell) }
+        }
     }
 
     mutating func requestTimedOut(_ occurrence: Occurrence) {
@@ -189,7 +212,7 @@ extension World {
 
     /// What the daemon takes for the server's time, not later than it is; nil before the first answer.
     func serverTime(_ node: Int) -> Int64? {
-        guard let last = nodes[node].daemon.lastTime else { return nil }
-        return last.server + (clock(node) - last.arrival).nanoseconds / 1000
+        guard let latest = nodes[node].daemon.latest else { return nil }
+        return latest.time.microseconds + (clock(node) - latest.arrival).microseconds
     }
 }
