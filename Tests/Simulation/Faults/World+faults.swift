@@ -277,7 +277,10 @@ extension World {
 
     mutating func continueRuns(_ node: Int) {
         for index in runs.indices where runs[index].node == node {
-            if runs[index].keeper == .stopped { runs[index].keeper = .alive }
+            if runs[index].keeper == .stopped {
+                runs[index].keeper = .alive
+                runs[index].continuedAt = now
+            }
             if runs[index].guardian == .stopped { runs[index].guardian = .alive }
         }
         resume(node)

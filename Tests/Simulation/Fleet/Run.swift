@@ -61,6 +61,7 @@ struct Run {
     var toldDeadline: Instant?
     var heardDeadline: Instant?
     var isWatched = false
+    var continuedAt: Int64 = .min
 
     /// Processes of the workload that run a user's code.
     var isLive: Bool { main == .running || strays > 0 }

@@ -95,7 +95,8 @@ extension World {
     /// A holder believes that it has given its lock back.
     mutating func judgeReleased(_ run: ActiveRun, _ job: Int) {
         let view = server.model.look(at: scenario.jobs[job].keys, at: server.time(at: now))
-        guard let token = view.token, run.record.candidates.contains(token), !judge.revived.contains(token) else {
+        // What one server was told, another that follows it may not know.
+        guard scenario.replication == .none, let token = view.token, run.record.candidates.contains(token), !judge.revived.contains(token) else {
             return
         }
         judge.condemn("the lock of \(run.runID) is given back, and one of its tokens holds it")
@@ -132,7 +133,7 @@ extension World {
     mutating func judgeMissedDeadline(_ run: Int32) {
         let index = Int(run)
         guard runs[index].keeper == .alive, nodes[runs[index].node].power == .on,
-            now > nodes[runs[index].node].thawedAt + 20_000_000
+            now > max(nodes[runs[index].node].thawedAt, runs[index].continuedAt) + 20_000_000
         else { return }
         switch runs[index].machine.phase {
         case .starting, .running, .stopping, .leaseEnding:
