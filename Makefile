@@ -4,7 +4,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := build
 .ONESHELL:
-.PHONY: run test test-long fuzz build bench docs fmt check check-hiredis setup install deb simulate fleet
+.PHONY: run test test-long fuzz build bench docs fmt check check-hiredis setup install deb simulate mutants fleet
 
 PREFIX ?= /usr/local
 SYSCONFDIR ?= /etc
@@ -26,6 +26,7 @@ test:
 	swift build --build-tests
 	.ci/check
 	.ci/docs
+	.ci/mutants --sample --plain 60
 	.ci/tests
 
 # Sanitizers, fuzzers, long runs: at most 80 minutes on 2 cores.
@@ -55,6 +56,11 @@ bench: build
 simulate:
 	@swift build -c release --product baton-simulate
 	.build/release/baton-simulate $(if $(SEED),--seed $(SEED)) --hours $(or $(HOURS),100)
+
+# Whether the simulation would find bugs: each of Tests/Mutants is to be noticed.
+mutants:
+	@.ci/setup test
+	.ci/mutants
 
 # Machines, as many as MACHINES= says (4), and every fault, for so many MINUTES= (60); SEED= repeats a plan. Needs root.
 fleet: MINUTES ?= 60
