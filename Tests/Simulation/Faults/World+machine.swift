@@ -136,7 +136,13 @@ extension World {
             continueRuns(node)
             startIfDown(node)
             ringAll(node, after: 20_000_000)
-            for job in scenario.jobs.indices { operatorEnables(node, job) }
+            for job in scenario.jobs.indices {
+                operatorEnables(node, job)
+                // What was said to a daemon that could not hear it is said again.
+                if let definition = nodes[node].definitions[job], shell(node, job) == nil {
+                    redefine(definition, node, job)
+                }
+            }
         }
     }
 
