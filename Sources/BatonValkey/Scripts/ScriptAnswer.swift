@@ -11,6 +11,7 @@ struct ScriptAnswer {
     let word: String
     /// When the server gave it.
     var time: ServerTime
+    var serverTime: Int64 { time.microseconds }
     private let parts: [Reply]
 
     /// What a server's clock may say, in microseconds: anything until the year 36812.
