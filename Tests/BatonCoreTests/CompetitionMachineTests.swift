@@ -38,13 +38,18 @@ struct CompetitionMachineTests {
         .answered(reply, serverTime: sent * 1000, sentAt: at(sent), jitter: .milliseconds(jitter))
     }
 
+    /// What comes of an ``answer(_:sent:_:)`` that is a yes.
+    private func grant(sent: Int64) -> LockGrant {
+        LockGrant(
+            token: Self.token, sentAt: at(sent), granted: ServerTime(microseconds: sent * 1000), fence: 3, failures: 0)
+    }
+
     @Test mutating func aFreeLockIsGrantedByTheFirstRequest() {
         var machine = machine()
         #expect(handle(.began(until: nil), &machine, 10) == .ask)
         #expect(machine.request.notAfter == 1_010_000)
         #expect(machine.request.fence == .init(floor: 0))
-        let grant = LockGrant(token: Self.token, sentAt: at(11), fence: 3, failures: 0)
-        #expect(handle(answer(.granted(.init(fence: 3)), sent: 11), &machine, 15) == .over(.granted(grant)))
+        #expect(handle(answer(.granted(.init(fence: 3)), sent: 11), &machine, 15) == .over(.granted(grant(sent: 11))))
         #expect(machine.withdrawal(at: at(15)) == nil)
     }
 
@@ -107,8 +112,7 @@ struct CompetitionMachineTests {
         #expect(handle(.cancelled, &other, 6000) == .over(.cancelled))
         #expect(other.withdrawal(at: at(6000)) != nil)
         let action = handle(answer(.granted(.init(fence: 3)), sent: 5940), &machine, 5950)
-        #expect(
-            action == .over(.granted(LockGrant(token: Self.token, sentAt: at(5940), fence: 3, failures: 0))))
+        #expect(action == .over(.granted(grant(sent: 5940))))
     }
 
     @Test mutating func failuresAreFollowedByLongerAndLongerPauses() {
@@ -216,8 +220,7 @@ struct CompetitionMachineTests {
         _ = handle(.failed(.unanswered, jitter: 0), &machine, 500)
         _ = handle(.woke, &machine, 525)
         #expect(handle(answer(.granted(.init(fence: 3)), sent: 525), &machine, 530) == .pause(until: at(1012)))
-        let grant = LockGrant(token: Self.token, sentAt: at(525), fence: 3, failures: 0)
-        #expect(handle(.woke, &machine, 1012) == .over(.granted(grant)))
+        #expect(handle(.woke, &machine, 1012) == .over(.granted(grant(sent: 525))))
     }
 
     @Test mutating func theGuardsNonceAndClaimGoWithTheRequest() {

@@ -122,7 +122,7 @@ import Testing
         #expect(
             Set(Mirror(reflecting: node.store).children.compactMap(\.label)) == [
                 "location", "database", "username", "password", "caFile", "prefix", "maxLockTimeout", "connectTimeout",
-                "requestTimeout",
+                "requestTimeout", "replicas",
             ])
     }
 
