@@ -67,8 +67,30 @@ struct FaultReport {
         return lines
     }
 
+    /// What made others wait longest, with all that happened until the next run.
+    private var longest: [String] {
+        ["", "## Longest takeovers", ""]
+            + verdict.takeovers.sorted { $0.length > $1.length }.prefix(8).map { takeover in
+                let during = occurrences.filter { occurrence in
+                    occurrence.injected.map { $0 < takeover.next } ?? false
+                        && (occurrence.healed ?? .distantFuture) + JobMix.longest > takeover.end
+                }
+                let faults = during.map { occurrence in
+                    let start = occurrence.injected.map { Self.signed($0 - takeover.end) } ?? "?"
+                    let end = occurrence.healed.map { Self.signed($0 - takeover.end) } ?? "?"
+                    return "\(occurrence.fault.kind.rawValue) \(occurrence.node ?? "") \(start) to \(end)"
+                }
+                return "- \(takeover.job), \(takeover.from) to \(takeover.to): \(Self.text(takeover.length)); "
+                    + faults.joined(separator: ", ")
+            }
+    }
+
+    private static func signed(_ time: Duration) -> String {
+        time < .zero ? "−" + text(Duration.zero - time) : text(time)
+    }
+
     private var troubles: [String] {
-        var lines: [String] = []
+        var lines = longest
         for (title, clashes) in [
             ("Overlaps", verdict.overlaps), ("Orphans", verdict.orphans), ("Fences", verdict.fences),
             ("Thaws", verdict.thaws),

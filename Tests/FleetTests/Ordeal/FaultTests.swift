@@ -78,7 +78,7 @@ private let fleetMinutes = ProcessInfo.processInfo.environment["BATON_FLEET_MINU
         try picture.svg.write(toFile: folder + "/timeline.svg", atomically: true, encoding: .utf8)
         if verdict.isClean, report.missing.isEmpty, report.leftovers.isEmpty { return }
         for (name, machine) in zip(stage.names, stage.machines) {
-            let text = try await machine.journal()
+            let text = try await machine.daemonsJournal()
             try text.write(toFile: "\(folder)/journal-\(name).txt", atomically: true, encoding: .utf8)
         }
         try? FileManager.default.removeItem(atPath: folder + "/history")

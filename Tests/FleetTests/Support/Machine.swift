@@ -204,6 +204,11 @@ final class Machine: Sendable {
         try await enter("journalctl", "-u", "batond", "--no-pager", "-o", "short-monotonic").output
     }
 
+    /// The same without the output of workloads.
+    func daemonsJournal() async throws -> String {
+        try await enter("journalctl", "-t", "batond", "-t", "systemd", "--no-pager", "-o", "short-monotonic").output
+    }
+
     fileprivate func remove() async {
         try? freeze(false)
         let pid = first.withLock { $0 }
@@ -268,7 +273,7 @@ func withMachines(
         }
         try await body(machines)
     } catch {
-        for machine in machines { print((try? await machine.journal()) ?? "") }
+        for machine in machines { print(((try? await machine.journal()) ?? "").suffix(200_000)) }
         await remove(machines)
         throw error
     }
