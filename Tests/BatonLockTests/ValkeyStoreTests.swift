@@ -161,6 +161,47 @@ struct ValkeyStoreTests {
         }
     }
 
+    /// An hour back: a job that was to pause for a moment would not run for that hour, anywhere.
+    @Test
+    func aClockThatIsPutBackMakesNoMarkLonger() async throws {
+        try await withServer { server in
+            try await withValkeyStore(server.unix) { store in
+                try await store.settle()
+                let cooling = Mark(kind: .coolingDown, remaining: .milliseconds(300), failures: 2, by: "web-1")
+                try await store.setMark(cooling, on: .report, timeout: patience)
+                // What an hour ahead of now was set: nobody has to touch this machine's clock for it.
+                let key = String(decoding: LockKeys.report.mark, as: UTF8.self)
+                for field in ["until", "from"] { try server.ask("HINCRBY", key, field, "3600000000") }
+                let seen = try #require(try await store.look().mark?.remaining)
+                #expect(seen <= .milliseconds(300))
+                let mark = try #require(try await store.acquire(.daemon("a")).mark)
+                #expect(mark.remaining.map { $0 <= .milliseconds(300) } == true)
+                var grant: AcquireReply.Grant?
+                try await eventually("the mark passes") {
+                    grant = try await store.acquire(.daemon("a")).grant
+                    return grant != nil
+                }
+                #expect(grant?.failures == 2)
+            }
+        }
+    }
+
+    @Test
+    func theModelsMarksAreNoLongerEither() throws {
+        var model = StoreModel(clock: .server)
+        let cooling = Mark(kind: .coolingDown, remaining: .seconds(1), failures: 2)
+        model.setMark(cooling, on: .report, at: 9_000_000_000)
+        var request = AcquireRequest.daemon("a")
+        request.guarding = nil
+        func ask(_ time: Int64) throws -> AcquireReply {
+            try model.acquire(request, at: StoreModel.Moment(time: time, random: bytes("r")))
+        }
+        #expect(model.look(at: .report, at: 5_000_000_000).mark?.remaining == .seconds(1))
+        #expect(try ask(5_000_000_000).mark?.remaining == .seconds(1))
+        #expect(try ask(5_000_500_000).mark?.remaining == .milliseconds(500))
+        #expect(try ask(5_001_000_000).grant != nil)
+    }
+
     @Test
     func aReplicasNoIsNotBelieved() async throws {
         try await withServer { server in

@@ -21,7 +21,8 @@ extension StoreModel {
             let holder = holders[keys.holder].flatMap { $0.token == request.token ? $0 : nil }
             return .granted(grant(request, fence, failures: holder?.failures ?? 0, at: moment))
         }
-        let mark = request.heedsMarks ? marks[keys.mark] : nil
+        let mark = request.heedsMarks ? marks[keys.mark]?.counted(at: now) : nil
+        if let mark { marks[keys.mark] = mark }
         if let mark = standing(mark, at: now) { return .marked(mark) }
         if let lock {
             var sighting = sighting(request)

@@ -30,7 +30,7 @@ extension StoreModel {
     @discardableResult
     package mutating func setMark(_ mark: Mark?, on keys: LockKeys, at now: Int64) -> Announcement {
         marks[keys.mark] = mark.map { mark in
-            MarkRecord(mark: mark, ends: mark.remaining.map { now + max(0, $0.microseconds) })
+            MarkRecord(mark: mark, ends: mark.remaining.map { now + max(0, $0.microseconds) }, begins: now)
         }
         return Announcement(lock: keys.lock)
     }

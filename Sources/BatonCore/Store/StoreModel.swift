@@ -76,6 +76,14 @@ package struct StoreModel: Equatable, Sendable {
         var mark: Mark
         /// Nil: until cleared. One that is over stays, and knows how many runs failed, until a grant uses it up.
         var ends: Int64?
+        /// When it was set; later than now if the server's clock was put back since.
+        var begins: Int64
+
+        /// Its time begins again when the clock was put back: or it would last for longer than it was meant to.
+        func counted(at now: Int64) -> MarkRecord {
+            if now >= begins { return self }
+            return MarkRecord(mark: mark, ends: ends.map { now + ($0 - begins) }, begins: now)
+        }
     }
 
     let clock: Clock
@@ -112,7 +120,7 @@ extension StoreModel {
 
     /// The mark, if it still keeps the lock from being granted.
     func standing(_ record: MarkRecord?, at now: Int64) -> Mark? {
-        guard let record else { return nil }
+        guard let record = record?.counted(at: now) else { return nil }
         var mark = record.mark
         mark.remaining = record.ends.map { .microseconds($0 - now) }
         return mark.remaining.map { $0 <= .zero } == true ? nil : mark

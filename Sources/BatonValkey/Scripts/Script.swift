@@ -45,7 +45,13 @@ struct Script: Sendable {
         local function setMark(kind, remaining, failures, by)
             local till = remaining == '' and '' or digits(now + tonumber(remaining))
             redis.call('DEL', KEYS[5])
-            redis.call('HSET', KEYS[5], 'kind', kind, 'until', till, 'failures', failures, 'by', by)
+            redis.call('HSET', KEYS[5], 'kind', kind, 'until', till, 'failures', failures, 'by', by, 'from', digits(now))
+        end
+        -- How much is left of a mark that was read here. One that begins later than now was set before the clock was
+        -- put back: its time begins again.
+        local function markLeft(till, from)
+            if till == '' then return false end
+            return tonumber(till) - (from and now < tonumber(from) and tonumber(from) or now)
         end
         """
 
@@ -100,9 +106,12 @@ struct Script: Sendable {
 
         local failures, marked = '0', false
         if heedsMarks and not ours then
-            local mark = redis.call('HMGET', KEYS[5], 'kind', 'until', 'failures', 'by')
+            local mark = redis.call('HMGET', KEYS[5], 'kind', 'until', 'failures', 'by', 'from')
             if mark[1] then
-                local left = mark[2] ~= '' and tonumber(mark[2]) - now
+                local left = markLeft(mark[2], mark[5])
+                if left and mark[5] and now < tonumber(mark[5]) then
+                    redis.call('HSET', KEYS[5], 'until', digits(now + left), 'from', digits(now))
+                end
                 if not left or left > 0 then
                     return say('marked', mark[1], left and digits(left) or '', mark[3], mark[4])
                 end
@@ -215,11 +224,11 @@ struct Script: Sendable {
     private static let lookBody = """
         local value, left = redis.call('GET', KEYS[1]), redis.call('PTTL', KEYS[1])
         local holder = redis.call('HMGET', KEYS[4], 'token', 'info')
-        local mark = redis.call('HMGET', KEYS[5], 'kind', 'until', 'failures', 'by')
+        local mark = redis.call('HMGET', KEYS[5], 'kind', 'until', 'failures', 'by', 'from')
         local last = redis.call('GET', KEYS[2])
         local remaining = ''
         if mark[1] and mark[2] ~= '' then
-            remaining = digits(tonumber(mark[2]) - now)
+            remaining = digits(markLeft(mark[2], mark[5]))
             if tonumber(remaining) <= 0 then mark[1] = false end
         end
         return say('seen', value, left, holder[1], holder[2], last, mark[1], remaining, mark[3], mark[4])
