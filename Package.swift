@@ -136,7 +136,8 @@ let package = Package(
             dependencies: ["BatonConfig", "BatonCore", "BatonSystem", "BatonTestSupport", "BatonValkey"]),
         .executableTarget(name: "test-workload", path: "Tests/TestWorkload"),
         // Everything that reads what others wrote, fed with what has been kept; see the end of this file.
-        .testTarget(name: "FuzzTests", dependencies: fuzzed, path: "Tests/Fuzzing", exclude: ["Driver.swift", "corpus"]),
+        .testTarget(
+            name: "FuzzTests", dependencies: fuzzed, path: "Tests/Fuzzing", exclude: ["Driver.swift", "corpus"]),
         // A whole fleet on simulated time: it needs nothing but the core.
         .target(name: "BatonSimulation", dependencies: ["BatonCore"], path: "Tests/Simulation"),
         .executableTarget(name: "baton-simulate", dependencies: ["BatonSimulation"], path: "Tests/Simulate"),

@@ -96,7 +96,8 @@ import Testing
     @Test func deepNestingOverManyLinesIsAnError() throws {
         let bench = try ConfigBench()
         let deep = String(repeating: "a.", count: 990) + "a = "
-        let text = String(repeating: deep + "[\n{", count: 100) + deep + "1" + String(repeating: "}]", count: 100) + "\n"
+        let text =
+            String(repeating: deep + "[\n{", count: 100) + deep + "1" + String(repeating: "}]", count: 100) + "\n"
         #expect(bench.problems(ofJob: text).count == 1)
     }
 

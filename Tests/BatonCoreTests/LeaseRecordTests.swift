@@ -40,7 +40,8 @@ import Testing
     @Test func aFenceOnDiskIsBelievedIfAStoreWould() {
         #expect(FenceRecord.encode(7) == Bytes("7".utf8))
         for (text, fence) in [
-            ("7", 7), ("9007199254740991", 9_007_199_254_740_991), ("9007199254740992", 0), ("-1", 0), ("", 0), ("x7", 0),
+            ("7", 7), ("9007199254740991", 9_007_199_254_740_991), ("9007199254740992", 0), ("-1", 0), ("", 0),
+            ("x7", 0),
             ("9223372036854775808", 0),
         ] {
             #expect(FenceRecord.decode(Bytes(text.utf8)) == Int64(fence), "\(text)")

@@ -13,7 +13,8 @@ import Testing
 /// `BATON_CHURN_SECONDS` shortens or lengthens it (25; in the long tests 120), `BATON_SEED` repeats one (the seed is printed).
 @Suite(.serialized, .timeLimit(.minutes(5))) struct ChurnTests {
     private static let environment = ProcessInfo.processInfo.environment
-    private let length = Duration.seconds(Self.environment["BATON_CHURN_SECONDS"].flatMap(Int64.init) ?? (TestLength.isLong ? 120 : 25))
+    private let length = Duration.seconds(
+        Self.environment["BATON_CHURN_SECONDS"].flatMap(Int64.init) ?? (TestLength.isLong ? 120 : 25))
     private let seed = Self.environment["BATON_SEED"].flatMap(UInt64.init) ?? UInt64.random(in: 0...999_999_999)
     private let jobs = (0..<100).map { "job-\($0)" }
 

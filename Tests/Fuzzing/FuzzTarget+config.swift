@@ -27,7 +27,8 @@ extension FuzzTarget {
         for launcher in LauncherKind.allCases {
             let log = ProblemLog()
             let decoder = JobDecoder(
-                name: "report", store: StoreSettings(location: .sqlite(path: "/f")), launcher: launcher, user: 0, log: log)
+                name: "report", store: StoreSettings(location: .sqlite(path: "/f")), launcher: launcher, user: 0,
+                log: log)
             if let defaults { _ = decoder.decode(defaults, needsCommand: false) }
             let job = decoder.decode(defaults?.below(own) ?? own)
             log.sort()
@@ -58,7 +59,8 @@ extension FuzzTarget {
         guard let root = try? TOMLText.parse(input, path: "f") else { return }
         let log = ProblemLog()
         let decoder = NodeDecoder(
-            path: "/etc/baton/batond.toml", mode: 0o600, user: 0, overrides: NodeOverrides(), credentials: .none, log: log)
+            path: "/etc/baton/batond.toml", mode: 0o600, user: 0, overrides: NodeOverrides(), credentials: .none,
+            log: log)
         let (settings, _) = decoder.decode(root)
         log.sort()
         if log.hasErrors { return }

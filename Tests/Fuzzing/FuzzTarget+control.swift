@@ -25,7 +25,8 @@ extension FuzzTarget {
         guard let server = ControlTarget.shared else { throw Violation(description: "no server") }
         try require(server.exchange(input) != nil, "the connection is neither answered nor closed")
         // Whatever came, whoever asks properly next is answered.
-        let answer = server.exchange(Bytes("GET /v1/status HTTP/1.1\r\nhost: f\r\nconnection: close\r\n\r\n".utf8)) ?? []
+        let answer =
+            server.exchange(Bytes("GET /v1/status HTTP/1.1\r\nhost: f\r\nconnection: close\r\n\r\n".utf8)) ?? []
         try require(answer.starts(with: "HTTP/1.1 200 ".utf8), String(decoding: answer, as: UTF8.self))
     }
 }

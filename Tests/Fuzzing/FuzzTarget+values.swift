@@ -17,7 +17,9 @@ extension FuzzTarget {
             try require(again?.milliseconds == duration.milliseconds, "\(text) is shown as \(shown)")
         }
         if let size = SizeText.parse(text) { try require(size <= 1 << 53, "\(text) is \(size) bytes") }
-        if let signal = SignalName.number(text) { try require((1...64).contains(signal), "\(text) is signal \(signal)") }
+        if let signal = SignalName.number(text) {
+            try require((1...64).contains(signal), "\(text) is signal \(signal)")
+        }
         _ = Spelling.nearest(to: text, among: ["timeout", "lost_grace", "command"])
         for reason in [
             Names.problem(ofJob: text), Names.problem(ofNode: text), Names.problem(ofPrefix: text),
@@ -55,7 +57,8 @@ extension FuzzTarget {
         if case .tcp = url.location {
             let again = try? StoreURL(settings.url)
             try require(
-                again?.location == url.location && again?.database == url.database, "\(text) is shown as \(settings.url)")
+                again?.location == url.location && again?.database == url.database,
+                "\(text) is shown as \(settings.url)")
         }
         // Two readers of one text must not go to two places, nor as two users. (The library decodes hosts and paths.)
         guard let daemon = ValkeyStore.Configuration(settings), let library, !text.contains("%") else { return }

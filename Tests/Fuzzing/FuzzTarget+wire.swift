@@ -16,7 +16,8 @@ extension FuzzTarget {
         // Cut short anywhere, it is none.
         if (try? LaunchSpec(decoding: input)) != nil {
             for length in input.indices {
-                try require((try? LaunchSpec(decoding: Bytes(input[..<length]))) == nil, "cut at \(length), still a spec")
+                try require(
+                    (try? LaunchSpec(decoding: Bytes(input[..<length]))) == nil, "cut at \(length), still a spec")
             }
         }
     }
@@ -35,7 +36,8 @@ extension FuzzTarget {
         // The input as the values of a record instead of its bytes.
         let number = input.prefix(8).reduce(Int64(0)) { $0 << 8 | Int64($1) }
         let granted = number & AcquireRequest.FenceRequest.largest
-        let parts = input.dropFirst(8).split(separator: 0, maxSplits: 3, omittingEmptySubsequences: false).map(Bytes.init)
+        let parts = input.dropFirst(8).split(separator: 0, maxSplits: 3, omittingEmptySubsequences: false).map(
+            Bytes.init)
         guard parts.count > 1, !parts[0].isEmpty else { return }
         let lease = LeaseRecord(
             token: parts[0], successor: parts[1].isEmpty ? nil : parts[1], fence: granted,

@@ -46,7 +46,8 @@ package struct LeaseRecord: Equatable, Sendable {
     package init?(decoding bytes: Bytes) {
         let lines = String(decoding: bytes, as: UTF8.self).split(separator: "\n", omittingEmptySubsequences: false)
         guard lines.count >= 5, lines[0] == "1", let fence = Int64(lines[1]), FenceRecord.isFence(fence),
-            let timeout = Int64(lines[2]), (1...Self.longestTimeout).contains(timeout), let token = LeaseRecord.bytes(lines[3]), let successor = LeaseRecord.bytes(lines[4]),
+            let timeout = Int64(lines[2]), (1...Self.longestTimeout).contains(timeout),
+            let token = LeaseRecord.bytes(lines[3]), let successor = LeaseRecord.bytes(lines[4]),
             !token.isEmpty
         else { return nil }
         self.init(

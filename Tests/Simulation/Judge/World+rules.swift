@@ -96,7 +96,9 @@ extension World {
     mutating func judgeReleased(_ run: ActiveRun, _ job: Int) {
         let view = server.model.look(at: scenario.jobs[job].keys, at: server.time(at: now))
         // What one server was told, another that follows it may not know.
-        guard scenario.replication == .none, let token = view.token, run.record.candidates.contains(token), !judge.revived.contains(token) else {
+        guard scenario.replication == .none, let token = view.token, run.record.candidates.contains(token),
+            !judge.revived.contains(token)
+        else {
             return
         }
         judge.condemn("the lock of \(run.runID) is given back, and one of its tokens holds it")
@@ -113,7 +115,8 @@ extension World {
     /// D is terminal, also for a lock that one loop leaves to the next.
     mutating func judgeHandover(_ election: Election) {
         guard let end = election.leftUntil, clock(election.node) >= end else { return }
-        judge.condemn("node \(election.node + 1) takes a lock over that was left until \(clock(election.node) - end) ago")
+        judge.condemn(
+            "node \(election.node + 1) takes a lock over that was left until \(clock(election.node) - end) ago")
     }
 
     // MARK: The keeper
