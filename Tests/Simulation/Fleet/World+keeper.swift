@@ -257,6 +257,7 @@ extension World {
         }
         if runs[index].status == nil {
             runs[index].status = RunEnd(reason: .keeperLost, at: clock(runs[index].node))
+            judgeEnd(run)
         }
         runs[index].guardian = .gone
         unlock(run)

@@ -27,8 +27,8 @@ extension World {
         guard runs[Int(run)].hasProcesses else { return }
         let isSlow = physics.happens(30) && !runs[Int(run)].hadEscape
         let late = physics.between(20_000, isSlow ? 25_000_000 : 1_500_000)
-        // A child that is just being forked may escape its keeper, if it has left the cgroup; not for ever.
-        let mayEscape = runs[Int(run)].keeper == .alive && runs[Int(run)].strays > 0 && !runs[Int(run)].hadEscape
+        // A child that is just being forked may escape, if it has left the cgroup; not for ever.
+        let mayEscape = runs[Int(run)].keeper != .stopped && runs[Int(run)].strays > 0 && !runs[Int(run)].hadEscape
         let escapes = mayEscape && !isSlow && physics.happens(50)
         if escapes { runs[Int(run)].hadEscape = true }
         schedule(.killed, at: now + late, node: runs[Int(run)].node, id: run, slot: escapes ? 1 : 0)

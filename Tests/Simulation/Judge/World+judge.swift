@@ -38,7 +38,7 @@ extension World {
     /// The keeper says that the run is over.
     mutating func judgeEnd(_ run: Int32) {
         if runs[Int(run)].hasProcesses {
-            judge.condemn("the keeper of \(runs[Int(run)].runID) says that it is over, and processes of it are there")
+            judge.condemn("the status of \(runs[Int(run)].runID) says that it is over, and processes of it are there")
         }
     }
 
