@@ -26,6 +26,7 @@ extension World {
 
     /// - Parameter holder: the token that held the lock before; nil: it is put back.
     mutating func judgeRenewal(_ request: RenewRequest, node: Int, holder: Bytes?) {
+        if holder == nil { judge.saw(.reestablished) }
         if holder == nil, judge.givenBack.contains(request.token) {
             judge.revived.insert(request.successor?.token ?? request.token)
         }
