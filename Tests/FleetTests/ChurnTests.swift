@@ -10,11 +10,11 @@ import Testing
 
 /// Many jobs, and daemons that die all the time.
 ///
-/// `BATON_CHURN_SECONDS` shortens or lengthens it (25; in the long tests 120), `BATON_SEED` repeats one (the seed is printed).
+/// `BATON_CHURN_SECONDS` shortens or lengthens it (15; in the long tests 120), `BATON_SEED` repeats one (the seed is printed).
 @Suite(.serialized, .timeLimit(.minutes(5))) struct ChurnTests {
     private static let environment = ProcessInfo.processInfo.environment
     private let length = Duration.seconds(
-        Self.environment["BATON_CHURN_SECONDS"].flatMap(Int64.init) ?? (TestLength.isLong ? 120 : 25))
+        Self.environment["BATON_CHURN_SECONDS"].flatMap(Int64.init) ?? (TestLength.isLong ? 120 : 15))
     private let seed = Self.environment["BATON_SEED"].flatMap(UInt64.init) ?? UInt64.random(in: 0...999_999_999)
     private let jobs = (0..<100).map { "job-\($0)" }
 

@@ -36,7 +36,7 @@ import Testing
         }
     }
 
-    @Test(arguments: [Network.Cut.cable, .switching, .replies])
+    @Test(arguments: TestLength.isLong ? [Network.Cut.cable, .switching, .replies] : [.cable, .replies])
     func theRunnerThatIsCutOffEndsItsRunAndAnotherStartsOne(_ cut: Network.Cut) async throws {
         try await withCutableFleet { fleet, network, server, nodes, run in
             let runner = try #require(nodes.first { $0.name == run.node })
