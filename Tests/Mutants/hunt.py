@@ -16,6 +16,8 @@ import concurrent.futures
 import os
 import random
 import re
+import resource
+import signal
 import subprocess
 import sys
 import tempfile
@@ -36,7 +38,11 @@ def simulate(names, seed, seconds=0):
     if seconds:
         command += ["--seconds", f"{seconds:.3f}"]
     with tempfile.TemporaryFile("w+", errors="replace") as said:
-        child = subprocess.Popen(command, env=environment, stdout=said, stderr=subprocess.STDOUT)
+        # A world that never ends is one that went wrong.
+        limit = int(2 * seconds) + 60
+        child = subprocess.Popen(
+            command, env=environment, stdout=said, stderr=subprocess.STDOUT,
+            preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_CPU, (limit, limit)))
         _, status, usage = os.wait4(child.pid, 0)
         child.returncode = os.waitstatus_to_exitcode(status)
         said.seek(0)
@@ -47,6 +53,8 @@ def simulate(names, seed, seconds=0):
     found = re.search(r"^seed \d+: (.*)$", text, re.M)
     if child.returncode == 1 and found:
         return found[1], text, took
+    if -child.returncode in (signal.SIGXCPU, signal.SIGKILL):
+        return "never ends", text, took
     # A trap: the code's own assertion.
     fatal = re.search(r"Fatal error: (.*)$", text, re.M)
     return f"crashes: {fatal[1] if fatal else child.returncode}", text, took
