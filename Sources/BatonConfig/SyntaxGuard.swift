@@ -4,8 +4,9 @@
 /// Finds the errors that end the process in the parser (toml++ 3.4), instead of being reported by it.
 ///
 /// Those are: a table header whose key does not begin as one, something that is no value where an array wants one, a
-/// time without digits, and keys that nest tables deeper than a stack holds. Everything else is left to the parser, which stops at the first error: so this must be right
-/// only about what comes before one. (Found by feeding it random text; a test goes on doing so.)
+/// time without digits or of a single one, and keys that nest tables deeper than a stack holds. Everything else is left
+/// to the parser, which stops at the first error: so this must be right only about what comes before one. (Found by
+/// feeding it random text; a test goes on doing so.)
 struct SyntaxGuard {
     private let text: [Unicode.Scalar]
     private var position = 0
@@ -167,7 +168,7 @@ struct SyntaxGuard {
         while let scalar = current, !isTerminator(scalar) { position += 1 }
         let word = text[start..<position]
         guard word.count > 10, isDate(word.prefix(10)), let separator = word.dropFirst(10).first else {
-            return dateAndTimeApart(word)
+            return try dateAndTimeApart(word)
         }
         if separator == "T" || separator == "t" {
             if let next = word.dropFirst(11).first ?? current, isDigit(next) { return }
@@ -177,9 +178,17 @@ struct SyntaxGuard {
     }
 
     /// `2026-01-01 10:00:00`: the time goes on after one blank.
-    private mutating func dateAndTimeApart(_ word: ArraySlice<Unicode.Scalar>) {
-        guard word.count == 10, isDate(word), current == " ", position + 1 < text.count, isDigit(text[position + 1])
-        else { return }
+    private mutating func dateAndTimeApart(_ word: ArraySlice<Unicode.Scalar>) throws(Stop) {
+        guard current == " ", position + 1 < text.count, isDigit(text[position + 1]) else { return }
+        // The parser takes more for a date than is one, and overlooks underscores.
+        let letters = word.filter { $0 != "_" }
+        if letters.count == 10, letters[4] == "-", letters[7] == "-", position + 2 < text.count,
+            isTerminator(text[position + 2])
+        {
+            position += 1
+            throw .fatal("expected a time after the date, saw only '\(text[position])'")
+        }
+        guard word.count == 10, isDate(word) else { return }
         position += 1
         while let scalar = current, !isTerminator(scalar) { position += 1 }
     }

@@ -21,7 +21,7 @@ struct TestIndexTests {
             let source = try String(contentsOf: file, encoding: .utf8)
             let suites = source.matches(of: #/(?m)^(?:@Suite.* )?(?:struct|extension) (\w+)/#)
             // A line apart from its function: the test has arguments.
-            for match in source.matches(of: #/@Test(?:\((?:[^()]|\([^()]*\))*\))?\s+(?:mutating )?func (\w+)/#) {
+            for match in source.matches(of: #/@Test\b(?s:.*?)\bfunc (\w+)/#) {
                 guard let suite = suites.last(where: { $0.range.lowerBound < match.range.lowerBound }) else { continue }
                 found[String(suite.1), default: []].insert(String(match.1))
             }
