@@ -36,6 +36,13 @@ struct NodeRecordTests {
         }
     }
 
+    @Test func aNameMayBeginWithAMark() {
+        // Written together, the blank and the mark are one letter.
+        var odd = record
+        odd.jobs[0].name = "\u{0320}a"
+        #expect(NodeRecord(decoding: odd.encode()) == odd)
+    }
+
     @Test func aNameOfSeveralLinesStaysInItsLine() {
         var odd = record
         odd.jobs = [.init(name: "a\nrunning 0 b", digest: 1, standing: .invalid)]

@@ -73,21 +73,24 @@ package struct NodeRecord: Equatable, Sendable {
 
     /// Nil for what a version of Baton wrote that this one does not know.
     package init?(decoding bytes: Bytes) {
-        let lines = String(decoding: bytes, as: UTF8.self).split(separator: "\n", omittingEmptySubsequences: false)
-        guard lines.count >= 5, lines[0] == "1" else { return nil }
-        node = String(lines[1])
-        instance = String(lines[2])
-        version = String(lines[3])
-        since = String(lines[4])
+        // By bytes: with a mark that belongs to the letter before it, a blank is no letter of its own.
+        let lines = bytes.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)
+        guard lines.count >= 5, Self.text(lines[0]) == "1" else { return nil }
+        node = Self.text(lines[1])
+        instance = Self.text(lines[2])
+        version = Self.text(lines[3])
+        since = Self.text(lines[4])
         jobs = []
         for line in lines[5...] {
-            let words = line.split(separator: " ", maxSplits: 2, omittingEmptySubsequences: false)
-            guard words.count == 3, let digest = UInt64(words[1], radix: 16) else { return nil }
+            let words = line.split(separator: UInt8(ascii: " "), maxSplits: 2, omittingEmptySubsequences: false)
+            guard words.count == 3, let digest = UInt64(Self.text(words[1]), radix: 16) else { return nil }
             // A word of a later version: nothing that this one knows how to use.
-            let standing = Standing(rawValue: String(words[0])) ?? .other
-            jobs.append(Job(name: String(words[2]), digest: digest, standing: standing))
+            let standing = Standing(rawValue: Self.text(words[0])) ?? .other
+            jobs.append(Job(name: Self.text(words[2]), digest: digest, standing: standing))
         }
     }
+
+    private static func text(_ bytes: Bytes.SubSequence) -> String { String(decoding: bytes, as: UTF8.self) }
 
     package func job(_ name: String) -> Job? { jobs.first { $0.name == name } }
 }
