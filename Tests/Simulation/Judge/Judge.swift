@@ -38,7 +38,8 @@ struct Judge {
     /// Tokens of calls that ended without the lock, and of locks that were given back.
     var overCalls: Set<Bytes> = []
     var givenBack: Set<Bytes> = []
-    /// A renewal that nobody waited for any more put such a lock back: nobody's, until it runs out.
+    /// A renewal that nobody waited for any more, or an older copy of the data, put such a lock back: nobody's, until it
+    /// runs out.
     var revived: Set<Bytes> = []
     /// The daemon's life that competed with a token.
     var lives: [Bytes: Int32] = [:]

@@ -43,7 +43,7 @@ extension World {
     mutating func judgeCallOver(_ token: Bytes, job: Int) {
         judge.overCalls.insert(token)
         let view = server.model.look(at: scenario.jobs[job].keys, at: server.time(at: now))
-        if view.token == token, isServerTimeSound {
+        if view.token == token, isServerTimeSound, !judge.revived.contains(token) {
             judge.condemn("a call is over, and the store holds the lock for it")
         }
     }
