@@ -104,7 +104,8 @@ let package = Package(
             name: "baton-keeper",
             dependencies: ["BatonCore", "BatonSystem", "CLinux"],
             // One static binary without Foundation: it must not be slowed, or stopped, by a library that is replaced.
-            linkerSettings: [.unsafeFlags(["-static-executable"])]),
+            // Sanitizers are libraries, and do without (.ci/sanitize).
+            linkerSettings: Context.environment["BATON_SANITIZE"] == nil ? [.unsafeFlags(["-static-executable"])] : []),
 
         .testTarget(name: "BatonCoreTests", dependencies: ["BatonCore"]),
         .target(

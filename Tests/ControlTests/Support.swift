@@ -70,9 +70,12 @@ func built(_ name: String) throws -> String {
 func run(
     _ program: String, _ arguments: [String], environment: [String: String] = [:], input: String = ""
 ) async throws -> Finished {
+    // What sanitizers are told (.ci/sanitize) is for every program.
+    let kept: Set = ["ASAN_OPTIONS", "LD_PRELOAD", "TSAN_OPTIONS"]
+    var clean = ProcessInfo.processInfo.environment.filter { kept.contains($0.key) }
+    clean["PATH"] = "/usr/bin:/bin:/usr/sbin:/sbin"
     let (code, out, error) = try await BatonTestSupport.run(
-        program, arguments,
-        environment: ["PATH": "/usr/bin:/bin:/usr/sbin:/sbin"].merging(environment) { _, new in new }, input: input)
+        program, arguments, environment: clean.merging(environment) { _, new in new }, input: input)
     return Finished(code: code, out: out, error: error)
 }
 
