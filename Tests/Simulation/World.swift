@@ -18,15 +18,19 @@ struct World {
     var dice: Chance
 
     var server: Server
-    /// A primary that was replaced and still answers; what a replica has; whether it is out of reach.
+    /// A primary that was replaced and still answers.
     var oldServer: Server?
-    var replica: StoreModel?
-    var isReplicaCut = false
     var isServingOld = false
+    var replicas: [Replica] = []
+    /// The process that is not the primary now.
+    var otherRun = 2
+    var processes = 2
     /// How many identities servers have had.
     var lives = 1
     /// Until when nothing is promised but the fence.
     var fenceOnlyUntil: Int64 = .min
+    /// Until when nothing is promised, because a clock beyond the margin has said that a store may grant.
+    var beyondUntil: Int64 = .min
     var exchanges = Slots<Exchange>()
     var mails = Slots<JobLoop.Message>()
     var elections = Slots<Election>()
@@ -62,6 +66,8 @@ struct World {
         nodes = scenario.nodes.indices.map { Node(scenario, $0) }
         judge = Judge(jobs: scenario.jobs.count, nodes: scenario.nodes.count)
         history = History(isRecording: recording)
+        let copies = scenario.replication == .exchanged ? 1 : scenario.quorum.replicas
+        replicas = Array(repeating: Replica(model: server.model), count: copies)
     }
 
     /// Never the same twice.

@@ -8,7 +8,7 @@ package struct Fault: Equatable, Sendable {
         // The store.
         case flush, loseLock, loseEpoch, restartWithData, restartWithOlderData, restartEmpty, storeStop, storeSlow,
             storeRefuses
-        case storeClockForward, storeClockBack, failover, replicaCut
+        case storeClockForward, storeClockBack, failover, replicaCut, exchange
         // The network between a node and the store.
         case cut, cutUp, cutDown, lossy, late, duplicate, reset
         // A daemon.

@@ -42,9 +42,12 @@ package struct Scenario: Sendable {
     var requestTimeout: Duration
     var killLatency = Duration.milliseconds(50)
     var serverRate: Int64
-    /// Whether a replica may take over, and whether a yes waits for it.
-    enum Replication { case none, lagging, waitedFor }
+    /// Whether a replica may take over, and whether a yes waits for it. `exchanged`: it takes over from a primary that
+    /// answers nobody any more.
+    enum Replication { case none, lagging, waitedFor, exchanged }
     var replication: Replication
+    /// `store.replicas`.
+    var quorum = ReplicaQuorum(replicas: 0)
     /// Runs at once on a node; 0: no limit.
     var maxRuns: Int
     /// Where the longest lease ends, for the rest of the world's arithmetic.
@@ -89,6 +92,7 @@ extension Scenario {
         script = []
         calm = 0
         write(&chance)
+        continueScript()
     }
 
     private static func job(_ index: Int, unit: Int64, nodes: Int, _ chance: inout Chance) -> JobPlan {
@@ -132,7 +136,7 @@ extension Scenario {
         let rhythm = Rhythm(timeout: timeout, wait: longest)
         var now = longest + 2 * timeout
         let bursts = 3 + chance.below(8)
-        // One in eight worlds knows what Baton does not promise to survive.
+        // Some worlds know what Baton does not promise to survive.
         let isBeyond = chance.happens(60)
         for _ in 0..<bursts {
             now += chance.between(0, 2 * timeout)
@@ -167,10 +171,13 @@ extension Scenario {
         }
     }
 
+    /// Those of any moment.
+    private static let ordinary = Fault.Kind.allCases.filter { $0 != .exchange }
+
     private func fault(
         at: Int64, _ rhythm: Rhythm, _ isBeyond: Bool, _ chance: inout Chance
     ) -> Fault {
-        var kind = chance.pick(Fault.Kind.allCases)
+        var kind = chance.pick(Self.ordinary)
         if replication == .none, kind == .failover || kind == .replicaCut { kind = .flush }
         if !isBeyond, kind == .vmPause || kind == .clockBeyondMargin { kind = .late }
         return fault(kind, at: at, rhythm, &chance)

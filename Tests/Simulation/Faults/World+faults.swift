@@ -84,7 +84,10 @@ extension World {
             failOver(fault.span)
             relief(of: index, after: fault.span)
         case .replicaCut:
-            isReplicaCut = true
+            cutReplica()
+            relief(of: index, after: fault.span)
+        case .exchange:
+            exchange()
             relief(of: index, after: fault.span)
         case _: return false
         }
@@ -107,17 +110,18 @@ extension World {
         switch kind {
         case .restartWithData, .restartWithOlderData, .restartEmpty:
             guard server.condition == .down else { return }
-            lives += 1
-            server.model.restart(as: [UInt8(truncatingIfNeeded: lives), UInt8(truncatingIfNeeded: lives >> 8)])
-            if scenario.replication == .waitedFor { replica = server.model }
+            processes += 1
+            server.run = processes
+            server.model.restart(as: nextIdentity())
+            for place in replicas.indices where !replicas[place].followsOld && !replicas[place].isCut {
+                replicas[place].model = server.model
+            }
             wakeServer()
         case .storeStop: if server.condition == .stopped { wakeServer() }
         case .storeSlow: server.slowness = 0
         case .storeRefuses: server.refuses = false
         case .failover: endFailover()
-        case .replicaCut:
-            isReplicaCut = false
-            replica = server.model
+        case .replicaCut, .exchange: mendReplicas()
         case _: break
         }
     }
@@ -161,7 +165,7 @@ extension World {
         case .restartingReload, .quietReload, .disable, .enable, .holdDown, .letRun: operate(node, fault, index)
         case .flush, .loseLock, .loseEpoch, .restartWithData, .restartWithOlderData, .restartEmpty, .storeStop,
             .storeSlow,
-            .storeRefuses, .storeClockForward, .storeClockBack, .failover, .replicaCut:
+            .storeRefuses, .storeClockForward, .storeClockBack, .failover, .replicaCut, .exchange:
             break
         }
     }

@@ -13,6 +13,13 @@ extension World {
             // Its clock stood still: until the next word from the store it does not know.
             nodes[node].clock.skip(from: nodes[node].frozenAt, to: now)
             nodes[node].isPaused = false
+            let daemon = nodes[node].daemon
+            let isPauseAlone = nodes[node].excusedUntil <= now
+            nodes[node].pause =
+                isPauseAlone
+                ? .init(
+                    life: daemon.life, clockNumber: daemon.clockNumber, begin: nodes[node].frozenAt, end: clock(node))
+                : nil
             nodes[node].excusedUntil = max(nodes[node].excusedUntil, now + 2 * scenario.longest)
         }
         resume(node)
@@ -23,6 +30,8 @@ extension World {
         note(node, "the power is gone")
         dieDaemon(node)
         nodes[node].power = .off
+        nodes[node].firstLife = nodes[node].daemon.life + 1
+        judge.endLeases(ofNode: node)
         for occurrence in nodes[node].deferred { drop(occurrence) }
         nodes[node].deferred = []
         for index in runs.indices where runs[index].node == node {

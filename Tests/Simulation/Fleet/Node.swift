@@ -9,6 +9,8 @@ struct Node {
 
     var clock: NodeClock
     var power = Power.on
+    /// The first life of a daemon since it was switched on.
+    var firstLife: Int32 = 0
     var link = Link()
     var daemon = Daemon()
     /// What is for somebody who can't run now.
@@ -38,6 +40,20 @@ struct Node {
     var excusedUntil: Int64 = .min
     /// A hypervisor has paused it, clock and all.
     var isPaused = false
+    /// The last such pause, if its clock was sound before.
+    var pause: Pause?
+
+    /// What a daemon that was there before a pause can know of it afterwards.
+    struct Pause {
+        let life: Int32
+        let clockNumber: Int
+        /// True time.
+        let begin: Int64
+        /// By the node's clock.
+        let end: Instant
+        /// When it heard of the server's time since; true time.
+        var informedAt: Int64 = .max
+    }
 
     init(_ scenario: Scenario, _ index: Int) {
         let plan = scenario.nodes[index]

@@ -187,7 +187,7 @@ extension World {
         }
         if ending == .refused { post(.event(.electionFailed("refused")), to: shell) }
         guard let withdrawal = election.machine.withdrawal(at: clock(election.node)) else {
-            judgeCallOver(election.machine.request.token, job: election.job)
+            judgeCallOver(election.machine.request.token, job: election.job, node: election.node)
             return over(election, nil, shell)
         }
         election.withdrawal = withdrawal
@@ -214,7 +214,7 @@ extension World {
             election.rest = .pause
             setAlarm(election, until)
         case .over(let doubt):
-            if doubt == nil { judgeCallOver(election.machine.request.token, job: election.job) }
+            if doubt == nil { judgeCallOver(election.machine.request.token, job: election.job, node: election.node) }
             over(election, nil, shell)
         }
     }

@@ -11,10 +11,15 @@ struct Judge {
     private(set) var verdict: String?
     var figures = Figures()
 
-    private struct Lease {
+    struct Lease {
         var node: Int
         /// By the node's clock: the latest end that any yes of the store is good for.
         var proven: Instant
+        /// It was given back, or left to another, or its machine has lost its power.
+        var isOver = false
+        /// The daemon that has heard a yes, and whose clock that was by.
+        var life: Int32 = -1
+        var clockNumber = -1
     }
     /// By a run's number.
     private var leases: [Lease?] = [nil]
@@ -30,6 +35,8 @@ struct Judge {
         var starts = 0
         /// Starts since the world was mended.
         var calmStarts = 0
+        /// Leases that may last, by their runs' numbers.
+        var leases: [Int] = []
     }
     var jobs: [JobRecord]
     /// The store forgot, and its clock went back: then fences may, for those who did not know them.
@@ -38,7 +45,7 @@ struct Judge {
     /// Tokens of calls that ended without the lock, and of locks that were given back.
     var overCalls: Set<Bytes> = []
     var givenBack: Set<Bytes> = []
-    /// A renewal that nobody waited for any more, or an older copy of the data, put such a lock back: nobody's, until it
+    /// A request that nobody waited for any more, or an older copy of the data, put such a lock back: nobody's, until it
     /// runs out.
     var revived: Set<Bytes> = []
     /// The daemon's life that competed with a token.
@@ -69,23 +76,28 @@ struct Judge {
         return number < tokens.count ? tokens[Int(number)] : 0
     }
 
-    /// The store said yes to a request.
-    private mutating func prove(_ token: Bytes, _ sentAt: Instant, _ timeout: Duration, _ killLatency: Duration) {
+    /// The store said yes: a lease lasts until then.
+    mutating func prove(_ token: Bytes, job: Int, _ end: Instant) {
         let number = number(ofToken: token)
         guard let lease = leases[number] else { return }
-        let drift = timeout / 100 + killLatency + .milliseconds(2)
-        leases[number]?.proven = max(lease.proven, sentAt + timeout - drift)
+        leases[number]?.proven = max(lease.proven, end)
+        if !jobs[job].leases.contains(number) { jobs[job].leases.append(number) }
     }
 
-    mutating func granted(_ exchange: Exchange, token: Bytes, killLatency: Duration) {
-        guard case .acquire(let request) = exchange.request, let timeout = request.timeout else { return }
-        prove(token, exchange.sentAt, timeout, killLatency)
+    /// The daemon has heard a yes.
+    mutating func heardYes(_ token: Bytes, life: Int32, clockNumber: Int) {
+        let number = number(ofToken: token)
+        leases[number]?.life = life
+        leases[number]?.clockNumber = clockNumber
     }
 
-    mutating func renewed(_ exchange: Exchange, _ request: RenewRequest, killLatency: Duration) {
-        guard case .reset(let timeout) = request.change else { return }
-        prove(request.successor?.token ?? request.token, exchange.sentAt, timeout, killLatency)
+    mutating func endLease(of token: Bytes) { leases[number(ofToken: token)]?.isOver = true }
+
+    mutating func endLeases(ofNode node: Int) {
+        for number in jobs.flatMap(\.leases) where leases[number]?.node == node { leases[number]?.isOver = true }
     }
+
+    func lease(_ number: Int) -> Lease? { leases[number] }
 
     /// The latest end of the run's lease that the store has agreed to.
     func proven(_ number: Int) -> Instant? { leases[number]?.proven }

@@ -69,7 +69,7 @@ extension World {
         let active = judge.jobs[job].live.filter { nodes[runs[Int($0)].node].power == .on }
         guard active.count > 1 else { return }
         let thaw = active.map { nodes[runs[Int($0)].node].thawedAt }.max() ?? .min
-        if active.contains(where: { nodes[runs[Int($0)].node].excusedUntil > now }) {
+        if active.contains(where: isExcused) {
             judge.figures.beyondOverlaps += 1
         } else if fenceOnlyUntil > now {
             judge.figures.failoverOverlaps += 1

@@ -6,20 +6,26 @@ import BatonCore
 /// Rules of the design that have another line behind them, each looked at by itself: a mutation that breaks the first line
 /// would otherwise be hidden by the second, until somebody breaks that one as well.
 extension World {
-    /// The clock of the server was stepped in this world: requests may be void too early, or too late.
-    private var isServerTimeSound: Bool { server.stepped == 0 && !judge.clockWentBack }
+    /// Where the clock of the server was stepped, or the node's is beyond the margin, requests may be void too early, or
+    /// too late.
+    private func isServerTimeSound(for node: Int) -> Bool {
+        server.stepped == 0 && !judge.clockWentBack && nodes[node].excusedUntil < now
+    }
 
     // MARK: The store
 
     /// - Parameter holder: the token that held the lock before.
-    mutating func judgeAcquire(_ request: AcquireRequest, _ reply: AcquireReply, holder: Bytes?) {
+    mutating func judgeAcquire(_ request: AcquireRequest, _ reply: AcquireReply, node: Int, holder: Bytes?) {
         switch reply {
         // S1: a lost reply is made good by asking again.
         case .held where holder == request.token:
             judge.condemn("the store tells a node that its own lock is somebody's")
         // S2: nobody would know of the lock, or give it back.
-        case .granted where judge.overCalls.contains(request.token) && isServerTimeSound:
-            judge.condemn("the store grants a lock to a call that is over")
+        case .granted where judge.overCalls.contains(request.token):
+            if isServerTimeSound(for: node) { judge.condemn("the store grants a lock to a call that is over") }
+            judge.revived.insert(request.token)
+        // A request that was repeated before it was void, and that came after all: nobody's lock, until it runs out.
+        case .granted where judge.givenBack.contains(request.token): judge.revived.insert(request.token)
         case .held, .granted, .orphaned, .unsettled, .marked, .late: break
         }
     }
@@ -30,7 +36,7 @@ extension World {
         if holder == nil, judge.givenBack.contains(request.token) {
             judge.revived.insert(request.successor?.token ?? request.token)
         }
-        guard holder == nil, isServerTimeSound, nodes[node].power == .on, nodes[node].excusedUntil < now,
+        guard holder == nil, isServerTimeSound(for: node), nodes[node].power == .on,
             let proven = judge.proven(judge.number(ofToken: request.token)), case .reset(let timeout) = request.change
         else { return }
         // S2: its lease may be another's by now.
@@ -40,10 +46,10 @@ extension World {
     }
 
     /// A call ended without the lock, and says that nothing is left of it (rule S1).
-    mutating func judgeCallOver(_ token: Bytes, job: Int) {
+    mutating func judgeCallOver(_ token: Bytes, job: Int, node: Int) {
         judge.overCalls.insert(token)
         let view = server.model.look(at: scenario.jobs[job].keys, at: server.time(at: now))
-        if view.token == token, isServerTimeSound, !judge.revived.contains(token) {
+        if view.token == token, isServerTimeSound(for: node), !judge.revived.contains(token) {
             judge.condemn("a call is over, and the store holds the lock for it")
         }
     }

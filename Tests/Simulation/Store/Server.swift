@@ -8,6 +8,8 @@ struct Server {
     enum Condition { case up, stopped, down }
 
     var model: StoreModel
+    /// The process.
+    var run = 1
     /// What a copy on disk has, taken a while ago.
     var older: StoreModel
     var olderTakenAt: Int64 = 0

@@ -9,6 +9,7 @@ extension World {
     mutating func send(_ request: Request, for purpose: Exchange.Purpose, by shell: Shell, within patience: Duration) {
         let (node, job) = (shell.node, shell.job)
         meetServer(node)
+        judgeSending(request)
         let sentAt = clock(node)
         let slot = exchanges.add(
             Exchange(
@@ -77,6 +78,7 @@ extension World {
         guard let exchange = exchanges[slot] else { return }
         let done = server.refuses ? Answer.failure(.unavailable) : serve(exchange)
         let answer = confirmed(done) ?? .failure(.unknownOutcome)
+        judgeAnswer(answer, to: exchange)
         note(-1, "to node \(exchange.node + 1), job \(exchange.job + 1): \(answer)")
         // Of a request that came twice, the answer to the first counts.
         if exchange.answer == nil {
@@ -107,18 +109,12 @@ extension World {
             case .acquire(let request):
                 let holder = server.model.look(at: keys, at: moment.time).token
                 let reply = try server.model.acquire(request, at: moment)
-                judgeAcquire(request, reply, holder: holder)
-                if case .granted = reply {
-                    judge.granted(exchange, token: request.token, killLatency: scenario.killLatency)
-                }
+                judgeAcquire(request, reply, node: exchange.node, holder: holder)
                 return .acquire(reply)
             case .renew(let request):
                 let holder = server.model.look(at: keys, at: moment.time).token
                 let reply = try server.model.renew(request, at: moment)
-                if case .renewed = reply {
-                    judgeRenewal(request, node: exchange.node, holder: holder)
-                    judge.renewed(exchange, request, killLatency: scenario.killLatency)
-                }
+                if case .renewed = reply { judgeRenewal(request, node: exchange.node, holder: holder) }
                 return .renew(reply)
             case .release(let request):
                 let announcement = server.model.release(request, at: moment.time)
@@ -168,6 +164,7 @@ extension World {
         } else {
             hear(exchange)
         }
+        judgeHeard(answer, to: exchange)
         heard(answer, exchange)
     }
 
@@ -177,6 +174,7 @@ extension World {
         guard exchange.clockNumber == nodes[node].daemon.clockNumber else { return }
         let reading = ClockReading(exchange.granted, arrival: clock(node))
         nodes[node].daemon.latest = reading
+        judgePause(exchange)
         guard let notice = nodes[node].daemon.watch.heard(reading, sentAt: exchange.sentAt) else { return }
         judge.saw(.clockNotice)
         note(node, "the server's clock: \(notice)")
