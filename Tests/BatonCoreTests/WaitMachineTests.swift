@@ -82,6 +82,16 @@ struct WaitMachineTests {
         #expect(waiter.claimToPresent(at: at(15_000)) == record)
     }
 
+    /// It held the lock itself, or had no answers: the server's clock may have been put back, and forward again.
+    @Test(arguments: [(20_000, 24_000), (20_001, 30_001)] as [(Int64, Int64)])
+    func whatWasKnownBeforeALongSilenceIsNotKnownAnyMore(silence: Int64, claimed: Int64) {
+        var waiter = machine()
+        _ = waiter.received(held(9000, owner: Bytes("1".utf8)), serverTime: time(0), at: at(0), jitter: .zero)
+        _ = waiter.received(held(4000, owner: record), serverTime: time(silence), at: at(silence), jitter: .zero)
+        #expect(waiter.claimToPresent(at: at(claimed - 1)) == nil)
+        #expect(waiter.claimToPresent(at: at(claimed)) == record)
+    }
+
     @Test func aRenewalInBetweenStartsTheCountAgain() {
         var waiter = machine()
         _ = waiter.received(held(4000, owner: Bytes("1".utf8)), serverTime: time(0), at: at(0), jitter: .zero)

@@ -6,6 +6,9 @@
 /// Each reply gives a sample: the server's TIME minus its arrival here. Latency only makes a sample smaller, a clock
 /// that was stepped shows as samples that differ. Two windows of at least the asked length slide over the samples, so
 /// that one slow reply is forgotten after a while.
+///
+/// Between two samples the clock may have gone back and forth unseen. So after a long silence nothing is known of what came
+/// before it.
 package struct ClockOffsets: Equatable, Sendable {
     private struct Window: Equatable, Sendable {
         var since: Instant
@@ -14,6 +17,8 @@ package struct ClockOffsets: Equatable, Sendable {
     private let length: Duration
     private var current: Window?
     private var previous: Window?
+    /// The last sample.
+    private var latest: Instant?
 
     /// - Parameter length: how far back the least offset has to reach.
     package init(length: Duration) { self.length = length }
@@ -24,6 +29,12 @@ package struct ClockOffsets: Equatable, Sendable {
     }
 
     package mutating func add(_ offset: Int64, at arrival: Instant) {
+        // Who waits asks at least once in a lease; who held the lock itself has asked nothing.
+        if let latest, arrival - latest > length * 2 {
+            current = nil
+            previous = nil
+        }
+        latest = arrival
         guard let window = current else {
             current = Window(since: arrival, least: offset)
             return
