@@ -12,7 +12,7 @@ package struct Fault: Equatable, Sendable {
         // The network between a node and the store.
         case cut, cutUp, cutDown, lossy, late, duplicate, reset
         // A daemon.
-        case crash, hang, reexec, drain
+        case crash, hang, reexec, drain, secondDaemon
         // The processes of a run.
         case keeperKill, guardKill, keeperStop, guardStop, twinsStop, workloadKill
         // A machine.

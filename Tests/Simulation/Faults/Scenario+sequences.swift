@@ -4,7 +4,7 @@
 import BatonCore
 
 /// Sequences of the model checkers that chance does not find by itself: a replica that takes over and gives way again, a
-/// machine that a hypervisor pauses, a vanished lock and a waiter that knows little of the server's clock.
+/// machine that a hypervisor pauses, a vanished lock and a waiter that knows little of the server's clock, a second daemon.
 ///
 /// They are drawn apart, and come on top of a script: a seed without any of them has the world that it always had.
 extension Scenario {
@@ -26,6 +26,9 @@ extension Scenario {
         if replication == .exchanged { some(exchangeAndBack) }
         if replication == .none, chance.happens(200) { some(chance.happens(500) ? vanishedLock : lateLook) }
         if chance.happens(40) { some(pause) }
+        if chance.happens(40) { some(secondDaemon) }
+        if replication == .none, chance.happens(80) { some(longSilence) }
+        if replication == .none, chance.happens(30) { some(smallerFence) }
         if more.isEmpty { return }
         script = (script + more).sorted { $0.at < $1.at }
         calm = max(calm, more.map { $0.at + $0.span }.max().map { $0 + rhythm.timeout / 10 } ?? calm)
@@ -97,12 +100,53 @@ extension Scenario {
         ]
     }
 
+    /// The server's clock is put back while somebody holds the lock, and looks at nothing. Much later another takes over,
+    /// that clock is put forward, and the one that held the lock looks again.
+    private func longSilence(at now: Int64, _ rhythm: Rhythm, _ chance: inout Chance) -> [Fault] {
+        let lease = rhythm.timeout
+        let later = now + 3 * longest + chance.between(1_000_000, lease)
+        let taken = later + lease + chance.between(40_000_000, 140_000_000)
+        let shift = lease * chance.between(1, 4) / 8
+        return [
+            some(.storeClockBack, now, rhythm, &chance, by: shift),
+            some(.cut, later, rhythm, &chance, .holder, for: lease * 5 / 4),
+            some(.cut, taken, rhythm, &chance, .holder, for: lease * 5 / 4),
+            some(.storeClockForward, taken + chance.between(0, lease / 8), rhythm, &chance, by: shift),
+        ]
+    }
+
+    /// A store forgets all fences, and its clock is behind what they were made of.
+    private func smallerFence(at now: Int64, _ rhythm: Rhythm, _ chance: inout Chance) -> [Fault] {
+        [
+            some(.storeClockBack, now, rhythm, &chance, by: 4 * longest),
+            some(.restartEmpty, now + chance.between(1_000_000, rhythm.timeout), rhythm, &chance),
+        ]
+    }
+
     /// A hypervisor's pause: the machine's clock stands still, and the first answer afterwards says so.
     private func pause(at now: Int64, _ rhythm: Rhythm, _ chance: inout Chance) -> [Fault] {
         let length = rhythm.timeout / 2 + chance.between(0, rhythm.timeout * 2)
         return [
             some(.vmPause, now, rhythm, &chance, .holder, for: length),
             some(.reset, now + length + chance.between(0, 20_000_000), rhythm, &chance, .all),
+        ]
+    }
+
+    /// A second daemon is started on a machine, while the first one hangs, or has only just asked for a keeper.
+    private func secondDaemon(at now: Int64, _ rhythm: Rhythm, _ chance: inout Chance) -> [Fault] {
+        let soon = chance.between(0, 20_000_000)
+        if chance.happens(500) {
+            return [
+                some(.hang, now, rhythm, &chance, .holder, for: rhythm.timeout / 2),
+                some(.secondDaemon, now + soon, rhythm, &chance, .holder),
+            ]
+        }
+        let restart = chance.between(0, rhythm.timeout / 2)
+        return [
+            some(.slowLaunch, now, rhythm, &chance, .all, for: rhythm.timeout, by: rhythm.timeout / 3),
+            some(.workloadKill, now + 1_000_000, rhythm, &chance, .holder),
+            some(.secondDaemon, now + restart + soon, rhythm, &chance, .holder),
+            some(.secondDaemon, now + restart + 4 * soon, rhythm, &chance, .all),
         ]
     }
 }

@@ -172,7 +172,7 @@ extension Scenario {
     }
 
     /// Those of any moment.
-    private static let ordinary = Fault.Kind.allCases.filter { $0 != .exchange }
+    private static let ordinary = Fault.Kind.allCases.filter { $0 != .exchange && $0 != .secondDaemon }
 
     private func fault(
         at: Int64, _ rhythm: Rhythm, _ isBeyond: Bool, _ chance: inout Chance

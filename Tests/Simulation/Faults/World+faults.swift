@@ -154,7 +154,7 @@ extension World {
             nodes[node].link.lateUntil = now + fault.span
             nodes[node].link.lateness = fault.amount
         case .reset: breakConnection(node)
-        case .crash, .hang, .reexec, .drain: hitDaemon(node, fault, index)
+        case .crash, .hang, .reexec, .drain, .secondDaemon: hitDaemon(node, fault, index)
         case .keeperKill, .guardKill, .keeperStop, .guardStop, .twinsStop, .workloadKill: hitRun(node, fault, index)
         case .freeze, .powerOff, .vmPause, .clockBeyondMargin: hitMachine(node, fault, index)
         case .slowLaunch:
@@ -178,6 +178,7 @@ extension World {
             guard !nodes[node].daemon.isStopped else { return }
             nodes[node].daemon.isStopped = true
             relief(of: index, after: fault.span, node: node)
+        case .secondDaemon: startDaemon(node, wanted: nodes[node].daemon.life)
         case .reexec: if !nodes[node].daemon.isStopped { end(node, .relieved) }
         case _: if !nodes[node].daemon.isStopped { end(node, .drained) }
         }

@@ -35,7 +35,9 @@ extension World {
     // MARK: Begin
 
     mutating func startDaemon(_ node: Int, wanted life: Int32) {
-        guard nodes[node].power == .on, !nodes[node].daemon.isAlive, nodes[node].daemon.life == life else { return }
+        guard nodes[node].power == .on, nodes[node].daemon.life == life else { return }
+        // The flock on the runtime directory (rule N2).
+        guard !nodes[node].daemon.isAlive else { return judge.saw(.secondDaemonRefused) }
         var daemon = Daemon()
         daemon.life = life + 1
         daemon.isAlive = true

@@ -6,7 +6,7 @@ package enum Turn: String, CaseIterable, Sendable {
     case takeover, adopted, tookOver, inheritedEnded, inheritedDead, inheritedAlive, reestablished
     case newStoreSeen, newStoreWaitedFor, orphanSeen, claimPresented, claimGranted, requestTooLate, doubtCleared
     case leaseRanOut, cleared, guardKilled, daemonKilled, startedTooLate, staleOrder, jobLockRefused, launchFailed
-    case restartedInPlace, failedOver, exchanged, clockNotice
+    case restartedInPlace, failedOver, exchanged, clockNotice, secondDaemonRefused
 }
 
 /// What was counted in one world, or in many.
