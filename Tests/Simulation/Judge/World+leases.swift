@@ -77,7 +77,8 @@ extension World {
     /// Rule S10: the first answer to what a daemon has asked since the pause says that time has passed.
     mutating func judgePause(_ exchange: Exchange) {
         let node = exchange.node
-        guard let pause = nodes[node].pause, pause.informedAt == .max, nodes[node].power == .on,
+        // One that leaves its runs to the next daemon does not mind them any more, and the next renews at once.
+        guard let pause = nodes[node].pause, pause.informedAt == .max, nodes[node].daemon.ending != .relieved,
             exchange.life == pause.life, exchange.clockNumber == pause.clockNumber, exchange.sentAt >= pause.end
         else { return }
         nodes[node].pause?.informedAt = now
