@@ -14,11 +14,14 @@ package struct ClockOffsets: Equatable, Sendable {
         var since: Instant
         var least: Int64
     }
+    package struct Sample: Equatable, Sendable {
+        package let arrival: Instant
+        package let serverTime: Int64
+    }
     private let length: Duration
     private var current: Window?
     private var previous: Window?
-    /// The last sample.
-    private var latest: Instant?
+    package private(set) var latest: Sample?
 
     /// - Parameter length: how far back the least offset has to reach.
     package init(length: Duration) { self.length = length }
@@ -28,13 +31,14 @@ package struct ClockOffsets: Equatable, Sendable {
         serverTime &- arrival.nanoseconds / 1000
     }
 
-    package mutating func add(_ offset: Int64, at arrival: Instant) {
+    package mutating func add(_ serverTime: Int64, at arrival: Instant) {
+        let offset = Self.offset(serverTime: serverTime, arrival: arrival)
         // Who waits asks at least once in a lease; who held the lock itself has asked nothing.
-        if let latest, arrival - latest > length * 2 {
+        if let latest, arrival - latest.arrival > length * 2 {
             current = nil
             previous = nil
         }
-        latest = arrival
+        latest = Sample(arrival: arrival, serverTime: serverTime)
         guard let window = current else {
             current = Window(since: arrival, least: offset)
             return

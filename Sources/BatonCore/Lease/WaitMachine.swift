@@ -27,12 +27,15 @@ package struct WaitMachine: Equatable, Sendable {
         var first: Instant
         /// The lease length that the record names.
         var timeout: Duration
+        /// How long nobody here had looked at the server's clock when the record was made.
+        var unwatched: Duration
         /// When the key had `timeToLive` left, by our clock, and the offset of that reply.
         var expiry: (at: Instant, offset: Int64)?
 
         static func == (left: Seen, right: Seen) -> Bool {
             left.owner == right.owner && left.first == right.first && left.timeout == right.timeout
-                && left.expiry?.at == right.expiry?.at && left.expiry?.offset == right.expiry?.offset
+                && left.unwatched == right.unwatched && left.expiry?.at == right.expiry?.at
+                && left.expiry?.offset == right.expiry?.offset
         }
     }
 
@@ -90,17 +93,17 @@ package struct WaitMachine: Equatable, Sendable {
     private mutating func received(
         _ reply: AcquireReply, serverTime: Int64, at arrival: Instant, jitter: Duration
     ) -> Decision {
-        let offset = ClockOffsets.offset(serverTime: serverTime, arrival: arrival)
-        offsets.add(offset, at: arrival)
+        let before = offsets.latest
+        offsets.add(serverTime, at: arrival)
         switch reply {
         case .granted(let grant):
             largestFence = max(largestFence, grant.fence ?? 0)
             return .granted(grant)
         case .held(let sighting):
-            note(sighting, offset: offset, at: arrival)
+            note(sighting, serverTime: serverTime, at: arrival, after: before)
             return .wait(until: nextTry(after: sighting, at: arrival) + jitter, .held)
         case .orphaned(let sighting):
-            note(sighting, offset: offset, at: arrival)
+            note(sighting, serverTime: serverTime, at: arrival, after: before)
             return .wait(until: nextTry(after: sighting, at: arrival) + jitter, .orphaned)
         case .unsettled(let value, let wait):
             if nonce?.value != value { nonce = (value, arrival + wait) }
@@ -113,16 +116,25 @@ package struct WaitMachine: Equatable, Sendable {
         }
     }
 
-    private mutating func note(_ sighting: Sighting, offset: Int64, at arrival: Instant) {
+    private mutating func note(
+        _ sighting: Sighting, serverTime: Int64, at arrival: Instant, after before: ClockOffsets.Sample?
+    ) {
         largestFence = max(largestFence, sighting.fence)
         guard let owner = sighting.owner else {
             seen = nil
             return
         }
         if seen?.owner != owner {
-            seen = Seen(owner: owner, first: arrival, timeout: sighting.timeout ?? idleWait, expiry: nil)
+            let timeout = sighting.timeout ?? idleWait
+            seen = Seen(owner: owner, first: arrival, timeout: timeout, unwatched: .zero, expiry: nil)
+            if let before, let left = sighting.timeToLive {
+                let made = .microseconds(serverTime &- before.serverTime) + left - timeout
+                seen?.unwatched = min(max(made, .zero), arrival - before.arrival)
+            }
         }
-        if let left = sighting.timeToLive { seen?.expiry = (arrival + left, offset) }
+        if let left = sighting.timeToLive {
+            seen?.expiry = (arrival + left, ClockOffsets.offset(serverTime: serverTime, arrival: arrival))
+        }
     }
 
     /// When rule S6 lets us claim a lock whose key is gone: its owner's record unchanged for the lease's whole length,
@@ -132,7 +144,8 @@ package struct WaitMachine: Equatable, Sendable {
         guard let expiry = seen.expiry, let baseline = offsets.since, let least = offsets.least else {
             return unchanged
         }
-        let byTTL = expiry.at + .microseconds(expiry.offset - least)
+        // While it was not looked at, a clock that is slow may have hidden a part of a step.
+        let byTTL = expiry.at + .microseconds(expiry.offset - least) + seen.unwatched / 100
         return min(unchanged, max(byTTL, baseline + seen.timeout))
     }
 
