@@ -119,6 +119,8 @@ let package = Package(
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
             ]),
+        // Schedules beside other people's, with the system's time zones.
+        .testTarget(name: "TimeZoneTests", dependencies: ["BatonCore", "BatonSystem", "BatonTestSupport"]),
         .testTarget(name: "BatonConfigTests", dependencies: ["BatonConfig", "BatonCore"]),
         .testTarget(
             name: "ControlTests",
