@@ -17,6 +17,10 @@ enum FuzzTarget: String, CaseIterable, Sendable {
     case environment
     /// Durations, sizes, signals, names and patterns of names.
     case values
+    /// Cron expressions.
+    case schedules
+    /// Files of tzdata.
+    case zones
     /// URLs of stores.
     case urls
     /// What a server answers.
@@ -44,6 +48,8 @@ enum FuzzTarget: String, CaseIterable, Sendable {
         case .node: try fuzzNode(input)
         case .environment: try fuzzEnvironment(input)
         case .values: try fuzzValues(input)
+        case .schedules: try fuzzSchedules(input)
+        case .zones: try fuzzZones(input)
         case .urls: try fuzzURLs(input)
         case .replies: try fuzzReplies(input)
         case .keeper: try fuzzKeeper(input)
