@@ -121,7 +121,7 @@ let package = Package(
             ]),
         // Schedules beside other people's, with the system's time zones.
         .testTarget(name: "TimeZoneTests", dependencies: ["BatonCore", "BatonSystem", "BatonTestSupport"]),
-        .testTarget(name: "BatonConfigTests", dependencies: ["BatonConfig", "BatonCore"]),
+        .testTarget(name: "BatonConfigTests", dependencies: ["BatonConfig", "BatonCore", "BatonSystem"]),
         .testTarget(
             name: "ControlTests",
             dependencies: [

@@ -69,14 +69,7 @@ extension JobDecoder {
     }
 
     private func decodeRestart(_ reader: inout TableReader, _ restart: inout JobDefinition.RestartSettings) {
-        if let (text, node) = reader.string("policy") {
-            if let policy = JobDefinition.RestartSettings.Policy(rawValue: text) {
-                restart.policy = policy
-            } else {
-                let names = JobDefinition.RestartSettings.Policy.allCases.map { "\"\($0.rawValue)\"" }
-                reader.reject(node, "'\(text)' is no restart policy; wanted one of \(names.joined(separator: ", "))")
-            }
-        }
+        restart.policy = reader.word("policy", "restart policy") ?? restart.policy
         let delay = reader.duration("delay")
         let longest = reader.duration("max_delay")
         restart.delay = delay?.duration ?? restart.delay

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import BatonCore
+import BatonSystem
 import BatonUsers
 import Glibc
 
@@ -13,10 +14,13 @@ struct JobDecoder {
     /// The daemon's user.
     let user: uid_t
     let log: ProblemLog
+    /// See `ConfigLoader.readsSchedules`.
+    var readsSchedules = false
+    var zones = TimeZoneFolder.system
 
-    private static let planned = [
-        "plugin", "schedule", "every", "timezone", "jitter", "catch_up", "start_deadline", "overlap", "retry", "run",
-        "notify",
+    private static let planned = ["plugin", "notify"]
+    private static let scheduleKeys = [
+        "schedule", "every", "timezone", "jitter", "catch_up", "start_deadline", "overlap", "retry", "run",
     ]
 
     /// The definition, nil when nothing says what to run; problems are in `log`.
@@ -26,8 +30,9 @@ struct JobDecoder {
         var job = JobDefinition(name: name, command: command ?? .shell(""))
         decodeProcess(&reader, &job)
         decodeEnvironment(&reader, &job)
+        if readsSchedules { decodeSchedule(&reader, &job, of: needsCommand ? root : nil) }
         decodeTables(&reader, &job)
-        reader.finish(planned: Self.planned)
+        reader.finish(planned: readsSchedules ? Self.planned : Self.planned + Self.scheduleKeys)
         return command == nil ? nil : job
     }
 
@@ -48,7 +53,7 @@ struct JobDecoder {
         case (nil, nil): break
         }
         // Not asked for: `finish` says that it is not supported yet.
-        if needsCommand, !reader.has("plugin") {
+        if needsCommand, reader.peek("plugin") == nil {
             reader.reject("nothing to run: one of command = [\"/path/to/program\", …] or shell = \"…\" is needed")
         }
         return nil

@@ -15,8 +15,8 @@ struct TableReader {
         if case .table(let values) = node.value { left = values } else { left = [:] }
     }
 
-    /// Whether a key is there that was not asked for.
-    func has(_ key: String) -> Bool { left[key] != nil }
+    /// A key's value, as long as nobody has asked for it. It stays so.
+    func peek(_ key: String) -> ConfigNode? { left[key] }
 
     /// The value of a key, whatever it is.
     mutating func value(_ key: String) -> ConfigNode? {
@@ -87,6 +87,33 @@ struct TableReader {
             texts.append(text)
         }
         return (texts, node)
+    }
+
+    mutating func integers(_ key: String) -> (numbers: [Int64], node: ConfigNode)? {
+        guard let node = value(key) else { return nil }
+        guard case .array(let elements) = node.value else { return wrong(node, "an array of integers") }
+        var numbers: [Int64] = []
+        for (index, element) in elements.enumerated() {
+            guard case .integer(let number) = element.value else {
+                log.add(node.problem("element \(index + 1) is \(element.found); wanted an integer"))
+                return nil
+            }
+            numbers.append(number)
+        }
+        return (numbers, node)
+    }
+
+    /// One of the words that an enumeration has.
+    mutating func word<Word: RawRepresentable<String> & CaseIterable>(_ key: String, _ what: String) -> Word? {
+        guard let (text, node) = string(key) else { return nil }
+        if let word = Word(rawValue: text) { return word }
+        reject(node, "'\(text)' is no \(what); wanted one of \(Self.list(Word.self))")
+        return nil
+    }
+
+    /// The words, for messages.
+    static func list<Word: RawRepresentable<String> & CaseIterable>(_: Word.Type) -> String {
+        Word.allCases.map { "\"\($0.rawValue)\"" }.joined(separator: ", ")
     }
 
     mutating func stringTable(_ key: String) -> [String: (text: String, node: ConfigNode)]? {

@@ -61,6 +61,22 @@ package final class TimeZoneFolder: Sendable {
         return rules
     }
 
+    /// The names of all that may be zones, for hints: there are files of other kinds among them.
+    package func names() -> Set<String> {
+        var found: Set<String> = []
+        var folders = [""]
+        while let folder = folders.popLast() {
+            for entry in Files.entries(in: "\(path)/\(folder)") {
+                let name = folder + entry
+                if TimeZoneRules.problem(ofName: name) != nil || name.hasPrefix("right/") { continue }
+                if Identity("\(path)/\(name)") != nil { found.insert(name) }
+                // No zone is deeper than America/Argentina/Buenos_Aires; a link could lead in circles.
+                if folder.split(separator: "/").count < 2 { folders.append(name + "/") }
+            }
+        }
+        return found
+    }
+
     private func read(_ file: String, _ name: String) throws(TimeZoneError) -> TimeZoneRules {
         let contents: Bytes
         do {

@@ -1,19 +1,23 @@
 // This source file is part of Baton.
 // SPDX-License-Identifier: Apache-2.0
 
-import BatonConfig
 import BatonCore
 import Foundation
 import Glibc
 import Testing
+
+@testable import BatonConfig
 
 /// A folder of its own with a `batond.toml` and a `jobs.d`.
 final class ConfigBench {
     let folder: String
     var node: String { folder + "/batond.toml" }
     var jobs: String { folder + "/jobs.d" }
+    /// Whether jobs may have schedules.
+    private let readsSchedules: Bool
 
-    init() throws {
+    init(readsSchedules: Bool = false) throws {
+        self.readsSchedules = readsSchedules
         folder = "/tmp/baton-config-\(UInt64.random(in: .min ... .max))"
         try makeFolder(folder)
         try makeFolder(jobs)
@@ -39,19 +43,24 @@ final class ConfigBench {
         write(name, text.utf8, mode: mode)
     }
 
+    private func loader(user: uid_t? = nil) -> ConfigLoader {
+        var loader = ConfigLoader(user: user)
+        loader.readsSchedules = readsSchedules
+        return loader
+    }
+
     func loadNode(_ text: String, mode: mode_t = 0o644, overrides: NodeOverrides = NodeOverrides()) -> LoadedNode {
         write(node, text, mode: mode)
-        return ConfigLoader().loadNode(path: node, overrides: overrides)
+        return loader().loadNode(path: node, overrides: overrides)
     }
 
     /// Loads with the bench's own folders only, and `lines` before them.
     func loadJobs(_ lines: String = "", directories: [String]? = nil, user: uid_t? = nil) -> LoadedJobs {
         let folders = (directories ?? [jobs]).map { "\"\($0)\"" }.joined(separator: ",")
         write(node, "jobs.directories = [\(folders)]\n\(lines)")
-        let loader = ConfigLoader(user: user)
-        let loaded = ConfigLoader().loadNode(path: node)
+        let loaded = loader().loadNode(path: node)
         #expect(loaded.errors.isEmpty)
-        return loader.loadJobs(loaded)
+        return loader(user: user).loadJobs(loaded)
     }
 
     /// The problems of one job file, without the file's name.

@@ -1,8 +1,9 @@
 // This source file is part of Baton.
 // SPDX-License-Identifier: Apache-2.0
 
-import BatonCore
 import Testing
+
+@testable import BatonCore
 
 /// What a new definition means for the run that goes on.
 @Suite struct JobChangeTests {
@@ -26,6 +27,7 @@ import Testing
             ("stop.timeout", { $0.stop.timeout = .seconds(1) }), ("restart.policy", { $0.restart.policy = .never }),
             ("restart.delay", { $0.restart.delay = .seconds(2) }),
             ("restart.max_delay", { $0.restart.maxDelay = .seconds(9) }),
+            ("run.timeout", { $0.run.timeout = .seconds(9) }), ("run.success_codes", { $0.run.successCodes = [0, 3] }),
             ("placement.nodes", { $0.placement.nodes = ["web-*"] }),
             ("placement.require", { $0.placement.require = ["role": "web"] }),
             ("placement.prefer", { $0.placement.prefer = ["zone": "a"] }),
@@ -62,8 +64,43 @@ import Testing
                 "name", "description", "command", "user", "group", "workingDirectory", "umask", "nice", "placement",
                 "environment",
                 "environmentFile", "enabled", "lock", "stop", "restart", "limits", "sandbox",
-                "output",
+                "output", "schedule", "run",
             ])
+        let settings = ScheduleSettings(.every(seconds: 60))
+        #expect(
+            Set(Mirror(reflecting: settings).children.compactMap(\.label)) == [
+                "schedule", "jitter", "catchUp", "startDeadline", "overlap", "retry",
+            ])
+    }
+
+    @Test func whatIsDueLeavesTheProcessAlone() throws {
+        func cron(_ text: String, _ zone: TimeZoneRules = .utc) throws -> Schedule {
+            .cron(try CronExpression(text, job: "report"), zone)
+        }
+        func change(from old: Schedule, _ edit: (inout ScheduleSettings) -> Void) -> JobChange {
+            var (job, new) = (Self.old, Self.old)
+            var settings = ScheduleSettings(old)
+            job.schedule = settings
+            edit(&settings)
+            new.schedule = settings
+            return job.change(to: new)
+        }
+        func quiet(_ keys: String...) -> JobChange { JobChange(effect: .withoutRestart, keys: keys) }
+        let (nightly, hourly) = (try cron("0 2 * * *"), try cron("0 * * * *"))
+        let inBerlin = try cron("0 2 * * *", .berlin)
+        #expect(change(from: nightly) { $0.schedule = hourly } == quiet("schedule"))
+        #expect(change(from: nightly) { $0.schedule = inBerlin } == quiet("timezone"))
+        #expect(change(from: nightly) { $0.schedule = .every(seconds: 60) } == quiet("schedule", "every"))
+        let every = Schedule.every(seconds: 60)
+        #expect(change(from: every) { $0.schedule = .every(seconds: 30) } == quiet("every"))
+        #expect(change(from: every) { $0.jitter = .seconds(5) } == quiet("jitter"))
+        #expect(change(from: every) { $0.catchUp = .all } == quiet("catch_up"))
+        #expect(change(from: every) { $0.startDeadline = .seconds(5) } == quiet("start_deadline"))
+        #expect(change(from: every) { $0.overlap = .replace } == quiet("overlap"))
+        #expect(change(from: every) { $0.retry.attempts = 3 } == quiet("retry"))
+        // A job of the other kind is another job.
+        let kind = self.change { $0.schedule = ScheduleSettings(every) }
+        #expect(kind == JobChange(effect: .restart, keys: ["schedule"]))
     }
 
     // MARK: - The plan

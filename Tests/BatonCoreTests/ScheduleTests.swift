@@ -148,4 +148,40 @@ import Testing
         #expect(schedule.ticks(after: 300, through: 0, limit: 2) == [])
         #expect(schedule.ticks(after: 0, through: 1200, limit: 0) == [])
     }
+
+    @Test func theLeastTimeBetweenTwoTicks() throws {
+        for (text, seconds) in [
+            ("* * * * * *", 1), ("0,59 * * * * *", 1), ("*/15 * * * *", 900), ("0,59 * * * *", 60),
+            ("0 0,23 * * *", 3600),
+            ("0 9 * * MON,WED", 172_800), ("0 0 29 2 *", 126_230_400), ("0 0 1,31 * *", 86400),
+        ] as [(String, Int64)] {
+            #expect(try Self.cron(text, .berlin).shortestPeriod == seconds, "\(text)")
+        }
+        #expect(Schedule.every(seconds: 600).shortestPeriod == 600)
+        #expect(Schedule.every(seconds: .max).shortestPeriod == nil)
+    }
+
+    /// For ever, as the hash of a name: another node must not start a run at another time.
+    @Test func jitterIsTheSameEverywhere() {
+        var settings = ScheduleSettings(.every(seconds: 600))
+        #expect(settings.delay(ofTick: 600, job: "report") == .zero)
+        settings.jitter = .seconds(300)
+        #expect(settings.delay(ofTick: 600, job: "report") == .milliseconds(293_916))
+        #expect(settings.delay(ofTick: 1200, job: "report") == .milliseconds(286_214))
+        #expect(settings.delay(ofTick: 600, job: "backup") == .milliseconds(292_483))
+        let delays = (0..<2000).map { settings.delay(ofTick: $0 * 600, job: "report") }
+        #expect(delays.allSatisfy { (.zero ... .seconds(300)).contains($0) })
+        #expect(delays.count { $0 < .seconds(100) } > 550 && delays.count { $0 > .seconds(200) } > 550)
+    }
+
+    @Test func instantsAreWrittenAsPeopleReadThem() {
+        #expect(RFC3339.text(of: 0) == "1970-01-01T00:00:00Z")
+        #expect(RFC3339.text(of: Moment.at("2026-03-29 01:02:03")) == "2026-03-29T01:02:03Z")
+        #expect(RFC3339.text(of: Moment.at("2026-03-29 01:00"), in: .berlin) == "2026-03-29T03:00:00+02:00")
+        #expect(RFC3339.text(of: 0, in: .newYork) == "1969-12-31T19:00:00-05:00")
+        #expect(RFC3339.text(of: 0, in: .always("NST3:30")) == "1969-12-31T20:30:00-03:30")
+        #expect(RFC3339.text(of: 0, in: .utc) == "1970-01-01T00:00:00+00:00")
+        #expect(RFC3339.text(of: .min) == "0001-01-01T00:00:00Z")
+        #expect(RFC3339.text(of: .max) == "9999-12-31T23:59:59Z")
+    }
 }

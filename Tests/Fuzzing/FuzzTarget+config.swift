@@ -28,7 +28,7 @@ extension FuzzTarget {
             let log = ProblemLog()
             let decoder = JobDecoder(
                 name: "report", store: StoreSettings(location: .sqlite(path: "/f")), launcher: launcher, user: 0,
-                log: log)
+                log: log, readsSchedules: true)
             if let defaults { _ = decoder.decode(defaults, needsCommand: false) }
             let job = decoder.decode(defaults?.below(own) ?? own)
             log.sort()

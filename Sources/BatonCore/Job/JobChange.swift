@@ -28,12 +28,15 @@ extension JobDefinition {
     /// The difference between this definition and a newer one of the same job.
     package func change(to new: JobDefinition) -> JobChange {
         if self == new { return JobChange(effect: .none, keys: []) }
-        let quiet = Self.quietKeys(self, new)
+        let quiet = Self.quietKeys(self, new) + Self.scheduleKeys(schedule, new.schedule)
         let loud = Self.processKeys(self, new)
         var rest = new
         (rest.description, rest.enabled, rest.lock, rest.stop, rest.restart, rest.placement) = (
             description, enabled, lock, stop, restart, placement
         )
+        rest.run = run
+        // Of one that is kept running a run has no end, of a scheduled one it has: between the two there is no way.
+        if (schedule == nil) == (new.schedule == nil) { rest.schedule = schedule }
         // Whatever is not known to leave the process alone matters to it, also a key that has no name here yet.
         return JobChange(effect: rest == self ? .withoutRestart : .restart, keys: quiet + loud)
     }
@@ -43,6 +46,8 @@ extension JobDefinition {
         changed([
             ("description", old.description == new.description),
             ("enabled", old.enabled == new.enabled),
+            ("run.timeout", old.run.timeout == new.run.timeout),
+            ("run.success_codes", old.run.successCodes == new.run.successCodes),
             ("lock.timeout", old.lock.timeout == new.lock.timeout),
             ("lock.lost_grace", old.lock.lostGrace == new.lock.lostGrace),
             ("stop.signal", old.stop.signal == new.stop.signal),
@@ -54,6 +59,26 @@ extension JobDefinition {
             ("restart.delay", old.restart.delay == new.restart.delay),
             ("restart.max_delay", old.restart.maxDelay == new.restart.maxDelay),
         ])
+    }
+
+    /// When it is due. A zone whose rules the system has brought up to date is a change too.
+    private static func scheduleKeys(_ old: ScheduleSettings?, _ new: ScheduleSettings?) -> [String] {
+        guard let old, let new else { return old == new ? [] : ["schedule"] }
+        let times =
+            switch (old.schedule, new.schedule) {
+            case (.cron(let first, let zone), .cron(let second, let other)):
+                [("schedule", first == second), ("timezone", zone == other)]
+            case (.every(let first), .every(let second)): [("every", first == second)]
+            case (.cron, .every), (.every, .cron): [("schedule", false), ("every", false)]
+            }
+        return changed(
+            times + [
+                ("jitter", old.jitter == new.jitter),
+                ("catch_up", old.catchUp == new.catchUp),
+                ("start_deadline", old.startDeadline == new.startDeadline),
+                ("overlap", old.overlap == new.overlap),
+                ("retry", old.retry == new.retry),
+            ])
     }
 
     /// What the workload's process was started with.

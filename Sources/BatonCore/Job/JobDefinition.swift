@@ -17,6 +17,9 @@ package struct JobDefinition: Equatable, Sendable {
     package var environment: [String: String]
     package var environmentFile: String?
     package var enabled: Bool
+    /// Nil: a service, which is kept running.
+    package var schedule: ScheduleSettings?
+    package var run: RunSettings
     package var lock: LockSettings
     package var stop: StopSettings
     package var restart: RestartSettings
@@ -30,6 +33,18 @@ package struct JobDefinition: Equatable, Sendable {
         case program([String])
         /// A line for `/bin/sh -c`.
         case shell(String)
+    }
+
+    package struct RunSettings: Equatable, Sendable {
+        /// A run that lasts longer is stopped; nil: it may last for ever.
+        package var timeout: Duration?
+        /// The exit codes that are no failure.
+        package var successCodes: Set<Int32>
+
+        package init(timeout: Duration? = nil, successCodes: Set<Int32> = [0]) {
+            self.timeout = timeout
+            self.successCodes = successCodes
+        }
     }
 
     package struct LockSettings: Equatable, Sendable {
@@ -93,6 +108,8 @@ package struct JobDefinition: Equatable, Sendable {
         environment = [:]
         environmentFile = nil
         enabled = true
+        schedule = nil
+        run = RunSettings()
         lock = LockSettings(timeout: .seconds(15), lostGrace: .milliseconds(2500))
         stop = StopSettings(signal: 15, timeout: .seconds(30))
         restart = RestartSettings(policy: .always, delay: .seconds(1), maxDelay: .seconds(300))

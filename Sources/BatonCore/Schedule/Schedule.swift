@@ -60,6 +60,24 @@ package enum Schedule: Equatable, Sendable {
         return found
     }
 
+    /// The least time between two ticks, in seconds, as far as the next hundred show it; nil: there are not two.
+    ///
+    /// What is due in several seconds, minutes or hours shows it with the first of them.
+    package var shortestPeriod: Int64? {
+        let schedule: Schedule =
+            switch self {
+            case .every: self
+            case .cron(let expression, _): .cron(expression, .utc)
+            }
+        var (shortest, last) = (Int64?.none, schedule.next(after: 0))
+        for _ in 0..<100 {
+            guard let tick = last, let next = schedule.next(after: tick) else { break }
+            shortest = min(shortest ?? .max, next - tick)
+            last = next
+        }
+        return shortest
+    }
+
     /// The ticks after one instant, up to and including another, in order: of more than `limit` the latest ones.
     package func ticks(after start: Int64, through end: Int64, limit: Int) -> [Int64] {
         var found: [Int64] = []
