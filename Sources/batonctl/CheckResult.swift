@@ -68,30 +68,21 @@ struct CheckResult: Encodable {
     }
 
     private mutating func addFolder(_ path: String, _ loader: ConfigLoader) {
-        var node = surroundings(of: path, loader)
+        var node = JobFile.surroundings(of: path, loader)
+        add(node)
         node.settings.jobDirectories = [path]
         add(loader.loadJobs(node))
     }
 
     private mutating func addJob(_ path: String, _ loader: ConfigLoader) {
-        let name = (path as NSString).lastPathComponent
-        guard name.hasSuffix(".toml"), !name.hasPrefix(".") else {
-            errors.append(FileProblem(ConfigProblem(file: path, message: "a job file's name ends in .toml")))
-            return
+        do {
+            let file = try JobFile(path, loader)
+            add(file.node)
+            warnings += file.warnings.map { FileProblem($0) }
+            add(file.job)
+        } catch {
+            errors.append(FileProblem(error))
         }
-        let folder = (path as NSString).deletingLastPathComponent
-        let node = surroundings(of: folder.isEmpty ? "." : folder, loader)
-        let (job, warnings, _) = loader.loadJob(String(name.dropLast(5)), path, node)
-        self.warnings += warnings.map { FileProblem($0) }
-        add(job)
-    }
-
-    /// The node that a folder of jobs belongs to: its file is beside the folder. Without one, the defaults hold.
-    private mutating func surroundings(of folder: String, _ loader: ConfigLoader) -> LoadedNode {
-        let absolute = URL(fileURLWithPath: folder).standardizedFileURL.deletingLastPathComponent()
-        let node = loader.loadNode(path: absolute.appendingPathComponent("batond.toml").path, mayBeMissing: true)
-        add(node)
-        return node
     }
 
     private mutating func add(_ node: LoadedNode) {
