@@ -3,7 +3,7 @@
 
 /// When a job is due: its ticks. All instants are seconds since 1970 in UTC, without leap seconds.
 ///
-/// What a job is due at depends on nothing but this value: not on when a daemon was started, nor on the tick before.
+/// They depend on nothing but this value: not on when a daemon was started, nor on the tick before.
 ///
 /// **When clocks are changed.** A time of a cron expression is due at the first instant at which the clocks of its zone
 /// show that time *or a later one*:
@@ -14,8 +14,8 @@
 ///
 /// So `30 2 * * *` has one tick on every day. An expression that repeats through the day, whose hour field begins with
 /// `*` or is `H/n`, follows real time instead: it is due whenever the clocks show one of its times, twice in an hour that
-/// comes twice and not at all in one that does not come. `*/15 * * * *` is every 15 minutes of real time. `every` knows
-/// no clocks.
+/// comes twice and not at all in one that does not come. `*/15 * * * *` is every 15 minutes of real time. (`0 */12 * * *`
+/// is not due at a midnight that does not exist; `0 0,12 * * *` is, right after it.) `every` knows no clocks.
 package enum Schedule: Equatable, Sendable {
     /// Every so many seconds, at least 1, counted from 1970.
     case every(seconds: Int64)
