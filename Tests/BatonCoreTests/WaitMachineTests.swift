@@ -103,6 +103,20 @@ struct WaitMachineTests {
         #expect(waiter.claimToPresent(at: at(claimed)) == record)
     }
 
+    @Test func aKeyThatOutlivesItsLeaseIsAskedForAndClaimedThen() {
+        var waiter = machine()
+        _ = waiter.received(held(9000, owner: Bytes("1".utf8)), serverTime: time(0), at: at(0), jitter: .zero)
+        // The server's clock was put back by an hour.
+        let look = held(3_604_000, owner: record)
+        let decision = waiter.received(look, serverTime: time(-3_591_000), at: at(9000), jitter: .zero)
+        #expect(decision == .wait(until: at(19_000), .held))
+        #expect(waiter.claimToPresent(at: at(18_999)) == nil)
+        #expect(waiter.claimToPresent(at: at(19_000)) == record)
+        // A store that does not grant it is not asked again and again.
+        let next = waiter.received(look, serverTime: time(-3_581_000), at: at(19_000), jitter: .zero)
+        #expect(next == .wait(until: at(3_623_000), .held))
+    }
+
     @Test func aRenewalInBetweenStartsTheCountAgain() {
         var waiter = machine()
         _ = waiter.received(held(4000, owner: Bytes("1".utf8)), serverTime: time(0), at: at(0), jitter: .zero)

@@ -16,7 +16,7 @@ package struct ClockOffsets: Equatable, Sendable {
     }
     package struct Sample: Equatable, Sendable {
         package let arrival: Instant
-        package let serverTime: Int64
+        package let offset: Int64
     }
     private let length: Duration
     private var current: Window?
@@ -31,14 +31,13 @@ package struct ClockOffsets: Equatable, Sendable {
         serverTime &- arrival.nanoseconds / 1000
     }
 
-    package mutating func add(_ serverTime: Int64, at arrival: Instant) {
-        let offset = Self.offset(serverTime: serverTime, arrival: arrival)
+    package mutating func add(_ offset: Int64, at arrival: Instant) {
         // Who waits asks at least once in a lease; who held the lock itself has asked nothing.
         if let latest, arrival - latest.arrival > length * 2 {
             current = nil
             previous = nil
         }
-        latest = Sample(arrival: arrival, serverTime: serverTime)
+        latest = Sample(arrival: arrival, offset: offset)
         guard let window = current else {
             current = Window(since: arrival, least: offset)
             return

@@ -31,6 +31,8 @@ package struct WaitMachine: Equatable, Sendable {
         var unwatched: Duration
         /// When the key had `timeToLive` left, by our clock, and the offset of that reply.
         var expiry: (at: Instant, offset: Int64)?
+        /// The record is unchanged by then for the lease's whole length.
+        var isOldAt: Instant { first + timeout }
 
         static func == (left: Seen, right: Seen) -> Bool {
             left.owner == right.owner && left.first == right.first && left.timeout == right.timeout
@@ -72,9 +74,9 @@ package struct WaitMachine: Equatable, Sendable {
         return nonce.value
     }
 
-    /// The owner record of a vanished lock, once its lease is over by our clock.
+    /// The owner record of a lock that nobody gave back, once its lease is over by our clock.
     package func claimToPresent(at now: Instant) -> Bytes? {
-        guard let seen, let allowed = claimAllowed(seen), now >= allowed else { return nil }
+        guard let seen, now >= claimAllowed(seen) else { return nil }
         return seen.owner
     }
 
@@ -93,17 +95,18 @@ package struct WaitMachine: Equatable, Sendable {
     private mutating func received(
         _ reply: AcquireReply, serverTime: Int64, at arrival: Instant, jitter: Duration
     ) -> Decision {
+        let offset = ClockOffsets.offset(serverTime: serverTime, arrival: arrival)
         let before = offsets.latest
-        offsets.add(serverTime, at: arrival)
+        offsets.add(offset, at: arrival)
         switch reply {
         case .granted(let grant):
             largestFence = max(largestFence, grant.fence ?? 0)
             return .granted(grant)
         case .held(let sighting):
-            note(sighting, serverTime: serverTime, at: arrival, after: before)
+            note(sighting, offset: offset, at: arrival, after: before)
             return .wait(until: nextTry(after: sighting, at: arrival) + jitter, .held)
         case .orphaned(let sighting):
-            note(sighting, serverTime: serverTime, at: arrival, after: before)
+            note(sighting, offset: offset, at: arrival, after: before)
             return .wait(until: nextTry(after: sighting, at: arrival) + jitter, .orphaned)
         case .unsettled(let value, let wait):
             if nonce?.value != value { nonce = (value, arrival + wait) }
@@ -117,7 +120,7 @@ package struct WaitMachine: Equatable, Sendable {
     }
 
     private mutating func note(
-        _ sighting: Sighting, serverTime: Int64, at arrival: Instant, after before: ClockOffsets.Sample?
+        _ sighting: Sighting, offset: Int64, at arrival: Instant, after before: ClockOffsets.Sample?
     ) {
         largestFence = max(largestFence, sighting.fence)
         guard let owner = sighting.owner else {
@@ -128,31 +131,32 @@ package struct WaitMachine: Equatable, Sendable {
             let timeout = sighting.timeout ?? idleWait
             seen = Seen(owner: owner, first: arrival, timeout: timeout, unwatched: .zero, expiry: nil)
             if let before, let left = sighting.timeToLive {
-                let made = .microseconds(serverTime &- before.serverTime) + left - timeout
+                let made = .microseconds(offset &- before.offset) + (arrival - before.arrival) + left - timeout
                 seen?.unwatched = min(max(made, .zero), arrival - before.arrival)
             }
         }
-        if let left = sighting.timeToLive {
-            seen?.expiry = (arrival + left, ClockOffsets.offset(serverTime: serverTime, arrival: arrival))
-        }
+        if let left = sighting.timeToLive { seen?.expiry = (arrival + left, offset) }
     }
 
-    /// When rule S6 lets us claim a lock whose key is gone: its owner's record unchanged for the lease's whole length,
+    /// When rule S6 lets us claim a lock that nobody gave back: its owner's record unchanged for the lease's whole length,
     /// or, if the server's clock is known to have run evenly for that long, the end of the TTL that we saw.
-    private func claimAllowed(_ seen: Seen) -> Instant? {
-        let unchanged = seen.first + seen.timeout
+    private func claimAllowed(_ seen: Seen) -> Instant {
         guard let expiry = seen.expiry, let baseline = offsets.since, let least = offsets.least else {
-            return unchanged
+            return seen.isOldAt
         }
         // While it was not looked at, a clock that is slow may have hidden a part of a step.
         let byTTL = expiry.at + .microseconds(expiry.offset - least) + seen.unwatched / 100
-        return min(unchanged, max(byTTL, baseline + seen.timeout))
+        return min(seen.isOldAt, max(byTTL, baseline + seen.timeout))
     }
 
     private func nextTry(after sighting: Sighting, at arrival: Instant) -> Instant {
         let gone = sighting.timeToLive.map { arrival + $0 }
-        guard let seen, let allowed = claimAllowed(seen) else { return gone ?? arrival + idleWait }
-        if let gone { return max(gone, allowed) }
+        guard let seen else { return gone ?? arrival + idleWait }
+        let allowed = claimAllowed(seen)
+        if let gone {
+            // A server whose clock was put back keeps the key for longer.
+            return gone > seen.isOldAt && seen.isOldAt > arrival ? seen.isOldAt : max(gone, allowed)
+        }
         // Our claim was allowed already, or never will be by this record: do not ask again at once.
         return sighting.owner == nil ? arrival + idleWait : max(allowed, arrival + .milliseconds(1))
     }

@@ -24,7 +24,7 @@ extension StoreModel {
         let mark = request.heedsMarks ? marks[keys.mark]?.counted(at: now) : nil
         if let mark { marks[keys.mark] = mark }
         if let mark = standing(mark, at: now) { return .marked(mark) }
-        if let lock {
+        if let lock, !isOver(lock, request) {
             var sighting = sighting(request)
             sighting.timeToLive = lock.ends.map { left(until: $0, at: now) }
             return .held(sighting)
@@ -79,6 +79,14 @@ extension StoreModel {
     private func mayFollow(_ owner: Owner, _ request: AcquireRequest, at now: Int64) -> Bool {
         owner.token == request.token || owner.record == request.guarding?.claim
             || (clock == .holders && owner.ends <= now)
+    }
+
+    /// S6 as well: a server whose clock was put back keeps a key for longer than the lease lasts.
+    private func isOver(_ lock: Lock, _ request: AcquireRequest) -> Bool {
+        guard clock == .server, let claim = request.guarding?.claim, let owner = owner(request.keys) else {
+            return false
+        }
+        return owner.token == lock.token && owner.record == claim
     }
 
     private mutating func grant(

@@ -120,7 +120,9 @@ struct Script: Sendable {
         end
 
         local owner = guard and redis.call('HGET', KEYS[3], 'o:' .. KEYS[1])
-        if value and not ours then return say('held', redis.call('PTTL', KEYS[1]), owner, last) end
+        -- Whose clock was put back keeps a key for longer than the lease lasts.
+        local over = owner and owner == claim and ownerToken(owner) == value
+        if value and not ours and not over then return say('held', redis.call('PTTL', KEYS[1]), owner, last) end
         if not value and owner and ownerToken(owner) ~= token and owner ~= claim then
             return say('orphaned', owner, last)
         end
