@@ -94,13 +94,23 @@ struct WaitMachineTests {
     }
 
     /// It held the lock itself, or had no answers: the server's clock may have been put back, and forward again.
-    @Test(arguments: [(20_000, 24_000), (20_001, 30_001)] as [(Int64, Int64)])
+    @Test(arguments: [(20_000, 24_140), (20_001, 30_001)] as [(Int64, Int64)])
     func whatWasKnownBeforeALongSilenceIsNotKnownAnyMore(silence: Int64, claimed: Int64) {
         var waiter = machine()
         _ = waiter.received(held(9000, owner: Bytes("1".utf8)), serverTime: time(0), at: at(0), jitter: .zero)
         _ = waiter.received(held(4000, owner: record), serverTime: time(silence), at: at(silence), jitter: .zero)
         #expect(waiter.claimToPresent(at: at(claimed - 1)) == nil)
         #expect(waiter.claimToPresent(at: at(claimed)) == record)
+    }
+
+    /// An answer that says nothing of the holder came after the step: it is not what the step is read off.
+    @Test func anAnswerThatShowsNoHolderDoesNotCountAsALook() {
+        var waiter = machine()
+        _ = waiter.received(held(9000, owner: Bytes("1".utf8)), serverTime: time(0), at: at(0), jitter: .zero)
+        _ = waiter.received(.late, serverTime: time(8126), at: at(8099), jitter: .zero)
+        _ = waiter.received(held(9801, owner: record), serverTime: time(8127), at: at(8100), jitter: .zero)
+        #expect(waiter.claimToPresent(at: at(17_999)) == nil)
+        #expect(waiter.claimToPresent(at: at(18_008)) == record)
     }
 
     @Test func aKeyThatOutlivesItsLeaseIsAskedForAndClaimedThen() {

@@ -14,14 +14,11 @@ package struct ClockOffsets: Equatable, Sendable {
         var since: Instant
         var least: Int64
     }
-    package struct Sample: Equatable, Sendable {
-        package let arrival: Instant
-        package let offset: Int64
-    }
     private let length: Duration
     private var current: Window?
     private var previous: Window?
-    package private(set) var latest: Sample?
+    /// The last sample.
+    private var latest: Instant?
 
     /// - Parameter length: how far back the least offset has to reach.
     package init(length: Duration) { self.length = length }
@@ -33,11 +30,11 @@ package struct ClockOffsets: Equatable, Sendable {
 
     package mutating func add(_ offset: Int64, at arrival: Instant) {
         // Who waits asks at least once in a lease; who held the lock itself has asked nothing.
-        if let latest, arrival - latest.arrival > length * 2 {
+        if let latest, arrival - latest > length * 2 {
             current = nil
             previous = nil
         }
-        latest = Sample(arrival: arrival, offset: offset)
+        latest = arrival
         guard let window = current else {
             current = Window(since: arrival, least: offset)
             return

@@ -46,6 +46,8 @@ package struct WaitMachine: Equatable, Sendable {
     private var nonce: (value: Bytes, usableAt: Instant)?
     private var seen: Seen?
     private var offsets: ClockOffsets
+    /// The last answer that said who holds the lock: when it arrived, and the server's clock against ours.
+    private var sighted: (at: Instant, offset: Int64)?
     /// The largest fence that any reply showed.
     package private(set) var largestFence: Int64
 
@@ -61,6 +63,7 @@ package struct WaitMachine: Equatable, Sendable {
 
     package static func == (left: WaitMachine, right: WaitMachine) -> Bool {
         left.idleWait == right.idleWait && left.seen == right.seen && left.offsets == right.offsets
+            && left.sighted?.at == right.sighted?.at && left.sighted?.offset == right.sighted?.offset
             && left.largestFence == right.largestFence && left.nonce?.value == right.nonce?.value
             && left.nonce?.usableAt == right.nonce?.usableAt
     }
@@ -96,17 +99,16 @@ package struct WaitMachine: Equatable, Sendable {
         _ reply: AcquireReply, serverTime: Int64, at arrival: Instant, jitter: Duration
     ) -> Decision {
         let offset = ClockOffsets.offset(serverTime: serverTime, arrival: arrival)
-        let before = offsets.latest
         offsets.add(offset, at: arrival)
         switch reply {
         case .granted(let grant):
             largestFence = max(largestFence, grant.fence ?? 0)
             return .granted(grant)
         case .held(let sighting):
-            note(sighting, offset: offset, at: arrival, after: before)
+            note(sighting, offset: offset, at: arrival)
             return .wait(until: nextTry(after: sighting, at: arrival) + jitter, .held)
         case .orphaned(let sighting):
-            note(sighting, offset: offset, at: arrival, after: before)
+            note(sighting, offset: offset, at: arrival)
             return .wait(until: nextTry(after: sighting, at: arrival) + jitter, .orphaned)
         case .unsettled(let value, let wait):
             if nonce?.value != value { nonce = (value, arrival + wait) }
@@ -119,9 +121,8 @@ package struct WaitMachine: Equatable, Sendable {
         }
     }
 
-    private mutating func note(
-        _ sighting: Sighting, offset: Int64, at arrival: Instant, after before: ClockOffsets.Sample?
-    ) {
+    private mutating func note(_ sighting: Sighting, offset: Int64, at arrival: Instant) {
+        defer { sighted = (arrival, offset) }
         largestFence = max(largestFence, sighting.fence)
         guard let owner = sighting.owner else {
             seen = nil
@@ -129,13 +130,20 @@ package struct WaitMachine: Equatable, Sendable {
         }
         if seen?.owner != owner {
             let timeout = sighting.timeout ?? idleWait
-            seen = Seen(owner: owner, first: arrival, timeout: timeout, unwatched: .zero, expiry: nil)
-            if let before, let left = sighting.timeToLive {
-                let made = .microseconds(offset &- before.offset) + (arrival - before.arrival) + left - timeout
-                seen?.unwatched = min(max(made, .zero), arrival - before.arrival)
-            }
+            seen = Seen(
+                owner: owner, first: arrival, timeout: timeout,
+                unwatched: unwatched(left: sighting.timeToLive, of: timeout, offset: offset, at: arrival), expiry: nil)
         }
         if let left = sighting.timeToLive { seen?.expiry = (arrival + left, offset) }
+    }
+
+    /// How long nobody here had looked at the server's clock when it made a record that was not there at the last sight.
+    private func unwatched(left: Duration?, of timeout: Duration, offset: Int64, at arrival: Instant) -> Duration {
+        let known = offsets.since.map { arrival - $0 } ?? .zero
+        guard let left, let sighted else { return known }
+        let passed = arrival - sighted.at
+        let made = passed + .microseconds(offset &- sighted.offset) + left - timeout
+        return min(known, passed, max(made, .zero))
     }
 
     /// When rule S6 lets us claim a lock that nobody gave back: its owner's record unchanged for the lease's whole length,
