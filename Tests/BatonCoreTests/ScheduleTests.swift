@@ -79,6 +79,10 @@ import Testing
         Day(
             "0 0 */12 * * *", .santiago, "2026-09-05 12:00", "2026-09-06 20:00", "2026-09-05 12:00 -4",
             "2026-09-06 12:00 -3"),
+        // The last second that does not exist is none either.
+        Day(
+            "59 59 * * * *", .berlin, "2026-03-29 00:00", "2026-03-29 02:00", "2026-03-29 01:59:59 +1",
+            "2026-03-29 03:59:59 +2"),
         // Seconds, and the year after next.
         Day(
             "30 59 23 31 12 *", .newYork, "2026-01-01 12:00", "2028-01-01 12:00", "2026-12-31 23:59:30 -5",
@@ -137,6 +141,20 @@ import Testing
         #expect(seconds.previous(before: .max) == span.upperBound)
         #expect(Schedule.every(seconds: .max).next(after: 0) == nil)
         #expect(Schedule.every(seconds: .max).next(after: -5) == 0)
+    }
+
+    /// From every second of two hours.
+    @Test(arguments: ["* * * * * *", "3,4,9,40-55/5 1-50/7 * * * *", "0 */20 * * * *", "59 59 13 * * *"])
+    func theLastTickBefore(text: String) throws {
+        let schedule = try Self.cron(text)
+        let start = Moment.at("2026-05-05 12:59:59")
+        var last = schedule.previous(before: start)
+        var wrong = 0
+        for instant in start...start + 7200 {
+            if schedule.previous(before: instant) != last { wrong += 1 }
+            if schedule.next(after: instant - 1) == instant { last = instant }
+        }
+        #expect(wrong == 0)
     }
 
     @Test func ofManyTicksTheLatestAreTaken() throws {
