@@ -234,6 +234,7 @@ extension World {
         case _:
             nodes[node].clock.change(to: fault.amount, at: now)
             nodes[node].excusedUntil = .max
+            nodes[node].pause = nil
             relief(of: index, after: fault.span, node: node)
         }
     }
