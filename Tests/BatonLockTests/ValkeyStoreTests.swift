@@ -186,6 +186,32 @@ struct ValkeyStoreTests {
         }
     }
 
+    /// The same for a lock: its holder is dead, and the server keeps its key for an hour.
+    @Test
+    func aKeyThatOutlivesItsLeaseIsGrantedToWhoHasSeenThatEnd() async throws {
+        try await withServer { server in
+            try await withValkeyStore(server.unix) { store in
+                try await store.settle()
+                let key = String(decoding: LockKeys.report.lock, as: UTF8.self)
+                #expect(try await store.acquire(.daemon("a")).grant != nil)
+                try server.ask("PEXPIRE", key, "3600000")
+                let seen = try #require(try await store.acquire(.daemon("b")).heldBy)
+                #expect(try #require(seen.timeToLive) > .seconds(3000))
+                #expect(try await store.acquire(.daemon("b", claim: bytes("0:20000:a"))).heldBy != nil)
+                // It is alive: what was seen is worth nothing.
+                #expect(try await store.renew(.daemon("a", notAfter: nil)) == .renewed(timeToLive: leaseLength))
+                #expect(try await store.acquire(.daemon("b", claim: seen.owner)).heldBy != nil)
+                let last = try #require(try await store.acquire(.daemon("b")).heldBy)
+                #expect(try await store.acquire(.daemon("b", claim: last.owner)).grant != nil)
+                #expect(try await store.renew(.daemon("a", notAfter: nil)) == .lost)
+                // A key that others took since is theirs.
+                let next = try #require(try await store.acquire(.daemon("c")).heldBy)
+                try server.ask("SET", key, "foreign")
+                #expect(try await store.acquire(.daemon("c", claim: next.owner)).heldBy != nil)
+            }
+        }
+    }
+
     @Test
     func theModelsMarksAreNoLongerEither() throws {
         var model = StoreModel(clock: .server)
