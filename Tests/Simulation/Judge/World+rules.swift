@@ -15,14 +15,19 @@ extension World {
     // MARK: The store
 
     /// - Parameter holder: the token that held the lock before.
-    mutating func judgeAcquire(_ request: AcquireRequest, _ reply: AcquireReply, node: Int, holder: Bytes?) {
+    mutating func judgeAcquire(
+        _ request: AcquireRequest, _ reply: AcquireReply, in exchange: Exchange, holder: Bytes?
+    ) {
         switch reply {
         // S1: a lost reply is made good by asking again.
         case .held where holder == request.token:
             judge.condemn("the store tells a node that its own lock is somebody's")
         // S2: nobody would know of the lock, or give it back.
         case .granted where judge.overCalls.contains(request.token):
-            if isServerTimeSound(for: node) { judge.condemn("the store grants a lock to a call that is over") }
+            // A copy of what was answered may come while it is not void yet: a call does not wait for that.
+            if isServerTimeSound(for: exchange.node), exchange.answer == nil {
+                judge.condemn("the store grants a lock to a call that is over")
+            }
             judge.revived.insert(request.token)
         // A request that was repeated before it was void, and that came after all: nobody's lock, until it runs out.
         case .granted where judge.givenBack.contains(request.token): judge.revived.insert(request.token)

@@ -109,7 +109,7 @@ extension World {
             case .acquire(let request):
                 let holder = server.model.look(at: keys, at: moment.time).token
                 let reply = try server.model.acquire(request, at: moment)
-                judgeAcquire(request, reply, node: exchange.node, holder: holder)
+                judgeAcquire(request, reply, in: exchange, holder: holder)
                 return .acquire(reply)
             case .renew(let request):
                 let holder = server.model.look(at: keys, at: moment.time).token
