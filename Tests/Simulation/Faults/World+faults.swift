@@ -235,6 +235,7 @@ extension World {
             nodes[node].clock.change(to: fault.amount, at: now)
             nodes[node].excusedUntil = .max
             nodes[node].pause = nil
+            nodes[node].wasBeyond = true
             relief(of: index, after: fault.span, node: node)
         }
     }

@@ -13,6 +13,7 @@ extension World {
             // Its clock stood still: until the next word from the store it does not know.
             nodes[node].clock.skip(from: nodes[node].frozenAt, to: now)
             nodes[node].isPaused = false
+            nodes[node].wasBeyond = true
             let daemon = nodes[node].daemon
             let isPauseAlone = nodes[node].excusedUntil <= now
             nodes[node].pause =

@@ -38,6 +38,9 @@ struct Node {
     var room = RunQuota(limit: 0)
     /// Until when its clock, or a hypervisor, is beyond what Baton promises to survive.
     var excusedUntil: Int64 = .min
+    /// Its clock was once beyond what is promised: a run of it may have lived on into a wait for a new store, and be the
+    /// first that puts its lock back. Its fence is small then, and says so.
+    var wasBeyond = false
     /// A hypervisor has paused it, clock and all.
     var isPaused = false
     /// The last such pause, if its clock was sound before.

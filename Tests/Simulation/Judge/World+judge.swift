@@ -50,7 +50,7 @@ extension World {
         if judge.jobs[job].lastNode >= 0, judge.jobs[job].lastNode != node { judge.saw(.takeover) }
         // A failover to a replica that lags leaves runs with fences of either side. Whoever knew the larger one may be gone
         // with the store that knew it. And who does not know that time has passed is kept out by its fence alone.
-        let isForgiven = judge.forgot && judge.clockWentBack || fenceOnlyUntil > .min || nodes[node].excusedUntil > now
+        let isForgiven = judge.forgot && judge.clockWentBack || fenceOnlyUntil > .min || nodes[node].wasBeyond
         if fence <= judge.jobs[job].lastFence, !isForgiven {
             judge.condemn("job \(job + 1) starts with fence \(fence), after one with \(judge.jobs[job].lastFence)")
         }
