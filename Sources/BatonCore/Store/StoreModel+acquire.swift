@@ -7,7 +7,7 @@ extension StoreModel {
         let (keys, now) = (request.keys, moment.time)
         // S2: late is void.
         if let notAfter = request.notAfter, now > notAfter { return .late }
-        let lock = lock(keys, at: now)
+        let lock = touchedLock(keys, at: now)
         // S1: the reply to a fresh token was lost.
         let isOurs = request.tokenIsFresh && lock?.token == request.token
         let fence = try fence(request, isOurs, at: moment)

@@ -13,7 +13,7 @@ extension StoreModel {
     /// nobody is told.
     package mutating func release(_ request: ReleaseRequest, at now: Int64) -> Announcement? {
         let (keys, token) = (request.keys, request.token)
-        let lock = lock(keys, at: now)
+        let lock = touchedLock(keys, at: now)
         let isOwner = request.guarding && owner(keys)?.token == token
         if lock?.token == token { locks[keys.lock] = nil }
         if request.guarding {

@@ -20,7 +20,7 @@ extension StoreModel {
         let isUnsettled = request.guarding.map { recallPast(keys, $0, at: moment) != nil } ?? false
 
         let remaining: Duration
-        if let lock = lock(keys, at: now) {
+        if let lock = touchedLock(keys, at: now) {
             // S5: a no by a store that does not know its own past is not a loss.
             guard lock.token == request.token || lock.token == heir else { return isUnsettled ? .unsettled : .lost }
             if lock.ends == nil, case .add = request.change { return .lost }

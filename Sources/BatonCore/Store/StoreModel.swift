@@ -116,6 +116,14 @@ extension StoreModel {
         return lock
     }
 
+    /// The same. A server deletes a key whose time is over as soon as somebody asks for it: a clock that is put back after
+    /// that does not bring it back.
+    mutating func touchedLock(_ keys: LockKeys, at now: Int64) -> Lock? {
+        let lock = lock(keys, at: now)
+        if lock == nil { locks[keys.lock] = nil }
+        return lock
+    }
+
     func owner(_ keys: LockKeys) -> Owner? { epochs[keys.epoch]?.owners[keys.lock] }
 
     /// The mark, if it still keeps the lock from being granted.
