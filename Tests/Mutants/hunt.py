@@ -7,8 +7,8 @@ A world that goes wrong counts only if it goes well without the mutation.
     hunt.py [--seconds S] [--plain S] [--seed N] [--jobs J] [--markdown FILE] [--sample | NAME…]
 
 Without names: all of them. First of all the same program runs without any mutation, for the seconds of --plain, and has to find
-nothing. The seeds are N and those after it, else any; each mutation has S seconds of processor time. Exit code 1: one was not noticed, or a world went
-wrong without any.
+nothing. The seeds are N and those after it, else others for each version that is checked out; each mutation has S seconds of
+processor time. Exit code 1: one was not noticed, or a world went wrong without any.
 """
 
 import argparse
@@ -87,6 +87,12 @@ def kind(what):
     return re.sub(r"-?[\d.]+(e-?\d+)?( seconds)?", "…", what)[:90]
 
 
+def seed_of_this_version():
+    """Other worlds for each change, and the same for whoever tries the same one again."""
+    tree = subprocess.run(["git", "rev-parse", "HEAD^{tree}"], capture_output=True, text=True).stdout.strip()
+    return int(tree[:10], 16) if tree else random.randrange(1_000_000_000)
+
+
 def main():
     parser = argparse.ArgumentParser(usage=__doc__)
     parser.add_argument("--seconds", type=float, default=60)
@@ -105,7 +111,7 @@ def main():
         sys.exit(f"mutants: there is no mutation {', '.join(unknown)}")
     hunted = [mutations[name] for name in options.names] or [
         mutation for mutation in mutations.values() if "aid" not in mutation.fields]
-    seed = options.seed if options.seed is not None else random.randrange(1_000_000_000)
+    seed = options.seed if options.seed is not None else seed_of_this_version()
     print(f"mutants: {len(hunted)} mutations, each for {options.seconds:g} s at most; the first seed is {seed}", flush=True)
 
     ill = 0
