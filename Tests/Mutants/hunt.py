@@ -89,7 +89,8 @@ def kind(what):
 
 def seed_of_this_version():
     """Other worlds for each change, and the same for whoever tries the same one again."""
-    tree = subprocess.run(["git", "rev-parse", "HEAD^{tree}"], capture_output=True, text=True).stdout.strip()
+    command = ["git", "-c", "safe.directory=*", "rev-parse", "HEAD^{tree}"]
+    tree = subprocess.run(command, capture_output=True, text=True).stdout.strip()
     return int(tree[:10], 16) if tree else random.randrange(1_000_000_000)
 
 
