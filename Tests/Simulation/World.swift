@@ -50,7 +50,6 @@ struct World {
     var history: History
     /// The last step of the server's clock.
     var lastStep: (isForward: Bool, at: Int64)?
-    var steppedBack: Int64 = 0
     /// No faults any more: everything is mended, and has to come to rest.
     var isCalm = false
     /// Nodes that are stopped stay so.

@@ -125,7 +125,7 @@ extension World {
     }
 
     /// The longest that it may take until everything runs: a wait for a new store, a lease that has to run out, pauses
-    /// after failures, and stops; and a lock that has no holder ends by the server's clock.
+    /// after failures, and stops.
     private var settling: Int64 { 6 * scenario.longest + 12_000_000_000 }
 
     private mutating func mend() {
