@@ -12,7 +12,7 @@ final class FakePeer: Sendable {
         @Sendable (_ receive: () -> [UInt8]?, _ send: ([UInt8]) -> Void) -> Void
 
     private let listener: LoopbackListener
-    private let connections = Mutex<[Int32]>([])
+    private let connections = Mutex<Set<Int32>>([])
     var port: Int { listener.port }
     var configuration: ValkeyStore.Configuration {
         ValkeyStore.Configuration(address: .tcp(host: "127.0.0.1", port: port)).patient
@@ -24,7 +24,7 @@ final class FakePeer: Sendable {
             while true {
                 let connection = accept(listener.descriptor, nil, nil)
                 if connection < 0 { return }
-                connections.withLock { $0.append(connection) }
+                _ = connections.withLock { $0.insert(connection) }
                 Thread.detachNewThread {
                     behaviour(
                         {
@@ -42,15 +42,20 @@ final class FakePeer: Sendable {
                                 rest = rest.dropFirst(count)
                             }
                         })
-                    shutdown(connection, Int32(SHUT_RDWR))
+                    // Under the lock, so that nobody shuts down what has got the same number since.
+                    self.connections.withLock {
+                        $0.remove(connection)
+                        close(connection)
+                    }
                 }
             }
         }
     }
 
+    /// The threads see it, and close what is theirs.
     fileprivate func end() {
         shutdown(listener.descriptor, Int32(SHUT_RDWR))
-        for connection in connections.withLock({ $0 }) { shutdown(connection, Int32(SHUT_RDWR)) }
+        connections.withLock { for connection in $0 { shutdown(connection, Int32(SHUT_RDWR)) } }
     }
 
     /// What a server says to our greeting (`CLIENT SETNAME`, `TIME`, three times `INFO`).

@@ -153,11 +153,10 @@ private final class Follower: Sendable {
         process = Process()
         process.executableURL = URL(fileURLWithPath: Binary.batonctl)
         process.arguments = arguments + ["--socket", node.socket]
-        process.standardInput = FileHandle.nullDevice
         for name in ["out", "err"] { try Data().write(to: URL(fileURLWithPath: "\(folder)/\(name)")) }
-        process.standardOutput = FileHandle(forWritingAtPath: folder + "/out")
-        process.standardError = FileHandle(forWritingAtPath: folder + "/err")
-        try process.run()
+        try process.run(
+            output: FileHandle(forWritingTo: URL(fileURLWithPath: folder + "/out")),
+            errors: FileHandle(forWritingTo: URL(fileURLWithPath: folder + "/err")))
         pid = process.processIdentifier
     }
 

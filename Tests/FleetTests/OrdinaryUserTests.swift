@@ -59,10 +59,7 @@ import Testing
             ["--mount", "--propagation=private", "/bin/sh", "-c", script, "sh", fleet.folder + "/batond"]
             + node.arguments
         let log = FileHandle(forWritingAtPath: node.folder + "/log") ?? .nullDevice
-        process.standardInput = FileHandle.nullDevice
-        process.standardOutput = log
-        process.standardError = log
-        try process.run()
+        try process.run(output: log, errors: log)
         return process.processIdentifier
     }
 }

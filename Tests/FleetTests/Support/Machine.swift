@@ -94,9 +94,7 @@ final class Machine: Sendable {
         let console = folder + "/console"
         try Data().write(to: URL(fileURLWithPath: console))
         let output = try #require(FileHandle(forWritingAtPath: console))
-        (process.standardOutput, process.standardError) = (output, output)
-        process.standardInput = FileHandle.nullDevice
-        try process.run()
+        try process.run(output: output, errors: output)
         container.withLock { $0 = process }
         try await waitUntilUp(in: states)
     }

@@ -81,10 +81,7 @@ final class Node: Sendable {
         if !environment.isEmpty {
             process.environment = ProcessInfo.processInfo.environment.merging(environment) { $1 }
         }
-        process.standardError = handle
-        process.standardOutput = handle
-        process.standardInput = FileHandle.nullDevice
-        try process.run()
+        try process.run(output: handle, errors: handle)
         daemon.withLock { $0 = process }
     }
 
