@@ -70,8 +70,7 @@ public final class StoreClock: Sendable {
 
     /// The server's time now, in microseconds, not later than it really is; nil before the first answer.
     public var now: Int64? {
-        guard let latest = state.withLock({ $0.latest }) else { return nil }
-        return latest.time.microseconds &+ (BootClock.now() - latest.arrival).microseconds
+        state.withLock { $0.latest }?.serverTime(at: BootClock.now())
     }
 
     /// The last answer that a lease has to be compared with; nil: none.

@@ -271,7 +271,16 @@ struct CompetitionMachineTests {
         #expect(handle(.woke, &machine, 4510) == .wait(until: at(4810)))
         #expect(handle(.woke, &machine, 4810) == .ask)
         // It has stood back for this one.
-        #expect(handle(answer(.late, sent: 4810), &machine, 4820) == .wait(until: at(4830)))
-        #expect(handle(.woke, &machine, 4830) == .ask)
+        #expect(handle(answer(.late, sent: 4810), &machine, 4820) == .ask)
+        #expect(handle(answer(.late, sent: 4820), &machine, 4825) == .wait(until: at(4835)))
+        #expect(handle(.woke, &machine, 4835) == .ask)
+    }
+
+    @Test mutating func aRequestThatWasTooLateByAnOldReadingIsSentAgainAtOnce() {
+        var machine = machine()
+        // The caller waits for nothing.
+        #expect(handle(.began(until: at(0)), &machine, 0) == .ask)
+        #expect(handle(answer(.late, sent: 0), &machine, 4) == .ask)
+        #expect(handle(answer(.late, sent: 4), &machine, 8) == .over(.timeUp))
     }
 }

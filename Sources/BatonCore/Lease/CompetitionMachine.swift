@@ -75,6 +75,8 @@ package struct CompetitionMachine: Equatable, Sendable {
     package private(set) var reason: WaitMachine.Reason?
     private var deadline: Instant?
     private var failures = 0
+    /// The last answer was that the request came too late.
+    private var wasLate = false
     /// A request was sent whose answer never came: the store may hold the lock for us.
     private var mayBeHeld: Bool
     /// From then on the store refuses what is still on its way; nil: nothing is.
@@ -120,7 +122,12 @@ package struct CompetitionMachine: Equatable, Sendable {
             return atOnce ? ask(waiter, serverTime, at: now) : standBackOrAsk(waiter, serverTime, at: now)
         case (.looking, .looked): return send(waiter, serverTime, at: now)
         case (.looking, .failed(let failure, let jitter)): return failed(failure, jitter: jitter, at: now)
+        case (.asking, .answered(.late, let serverTime, _, _, _)) where !wasLate:
+            // What was known of the store's time was too old to say until when a request counts. Now it is not.
+            wasLate = true
+            return send(waiter, serverTime, at: now)
         case (.asking, .answered(let reply, let serverTime, let clock, let sentAt, let jitter)):
+            wasLate = reply == .late
             let decision = waiter.received(
                 reply, serverTime: serverTime, at: now, jitter: jitter, longestWait: longestWait)
             return received(decision, ServerTime(microseconds: serverTime, clock: clock), sentAt: sentAt, at: now)

@@ -26,6 +26,12 @@ package struct ClockReading: Hashable, Sendable {
         self.arrival = arrival
     }
 
+    /// What the server's clock shows now, at least: it may be slow by 1 %. In microseconds.
+    package func serverTime(at now: Instant) -> Int64 {
+        let age = now - arrival
+        return time.microseconds &+ (age - age / 100).microseconds
+    }
+
     /// How much the server's clock is ahead of ours, at least; in microseconds, and from an arbitrary zero.
     var offset: Int64 { ClockOffsets.offset(serverTime: time.microseconds, arrival: arrival) }
 }

@@ -210,7 +210,6 @@ extension World {
 
     /// What the daemon takes for the server's time, not later than it is; nil before the first answer.
     func serverTime(_ node: Int) -> Int64? {
-        guard let latest = nodes[node].daemon.latest else { return nil }
-        return latest.time.microseconds + (clock(node) - latest.arrival).microseconds
+        nodes[node].daemon.latest?.serverTime(at: clock(node))
     }
 }
