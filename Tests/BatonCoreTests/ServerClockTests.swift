@@ -102,10 +102,26 @@ struct ServerClockTests {
         #expect(lease.handle(.heard(reading(2300, behind: 3_620_000, clock: 1)), at: at(2300)) == [.lost(.outrun)])
     }
 
+    @Test func aPauseBeforeTheNextServersFirstYesShowsOnItsClock() {
+        var lease = lease()
+        _ = lease.handle(.heard(reading(2000, behind: 3_600_000, clock: 1)), at: at(2000))
+        #expect(
+            lease.handle(.heard(reading(3000, behind: 3_606_000, clock: 1)), at: at(3000))
+                == [.deadlineNeared(to: at(8598))])
+        #expect(lease.handle(.heard(reading(3100, behind: 3_620_000, clock: 1)), at: at(3100)) == [.lost(.outrun)])
+    }
+
     @Test func aLeaseOnOurOwnClockHearsNothing() {
         var lease = LeaseMachine(timing: timing, sentAt: at(0))
         #expect(lease.handle(.heard(reading(2000, behind: 20_000)), at: at(2000)) == [])
         #expect(lease.handle(.heard(reading(2000, clock: 7)), at: at(2000)) == [])
+    }
+
+    @Test func whatWasReadAWhileAgoCountsForALittleLess() {
+        let reading = reading(1000)
+        #expect(reading.serverTime(at: at(1000)) == server(1000).microseconds)
+        // A clock that is slow by 1 % shows no less.
+        #expect(reading.serverTime(at: at(101_000)) == server(100_000).microseconds)
     }
 
     // MARK: The watch

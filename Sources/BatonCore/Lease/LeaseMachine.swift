@@ -165,6 +165,8 @@ package struct LeaseMachine: Equatable, Sendable {
     private mutating func compare(with reading: ClockReading, at now: Instant) -> [Action] {
         guard let serverDeadline else { return [] }
         if serverDeadline.isOnAnotherClock(than: reading) {
+            // Until that renewal's yes, a pause that comes now shows on this clock.
+            self.serverDeadline = ServerDeadline(end: deadline, onClockOf: reading)
             renewSoon(at: now)
             return look(at: now)
         }

@@ -56,6 +56,15 @@ package struct ServerDeadline: Hashable, Sendable {
         self.sentAt = sentAt
     }
 
+    /// The same end on the clock of this reading, which just came: as far ahead as it is by ours.
+    ///
+    /// - Parameter end: the lease's end by our clock.
+    package init(end: Instant, onClockOf reading: ClockReading) {
+        time = ServerTime(
+            microseconds: reading.time.microseconds &+ (end - reading.arrival).microseconds, clock: reading.time.clock)
+        sentAt = reading.arrival
+    }
+
     /// The end by our clock, as far as this reading tells. Nil: it tells nothing.
     package func seen(in reading: ClockReading) -> Instant? {
         guard !isOnAnotherClock(than: reading), reading.arrival >= sentAt else { return nil }
