@@ -12,7 +12,14 @@ final class FakePeer: Sendable {
         @Sendable (_ receive: () -> [UInt8]?, _ send: ([UInt8]) -> Void) -> Void
 
     private let listener: LoopbackListener
-    private let connections = Mutex<Set<Int32>>([])
+    private struct Connections {
+        /// Those that something is still said on.
+        var busy: Set<Int32> = []
+        /// Hung up on, and kept: what was said last may not have been read yet, and a close might take it back.
+        var idle: Set<Int32> = []
+        var isOver = false
+    }
+    private let connections = Mutex(Connections())
     var port: Int { listener.port }
     var configuration: ValkeyStore.Configuration {
         ValkeyStore.Configuration(address: .tcp(host: "127.0.0.1", port: port)).patient
@@ -24,7 +31,7 @@ final class FakePeer: Sendable {
             while true {
                 let connection = accept(listener.descriptor, nil, nil)
                 if connection < 0 { return }
-                _ = connections.withLock { $0.insert(connection) }
+                _ = connections.withLock { $0.busy.insert(connection) }
                 Thread.detachNewThread {
                     behaviour(
                         {
@@ -42,10 +49,10 @@ final class FakePeer: Sendable {
                                 rest = rest.dropFirst(count)
                             }
                         })
-                    // Under the lock, so that nobody shuts down what has got the same number since.
                     self.connections.withLock {
-                        $0.remove(connection)
-                        close(connection)
+                        $0.busy.remove(connection)
+                        shutdown(connection, Int32(SHUT_RDWR))
+                        if $0.isOver { close(connection) } else { $0.idle.insert(connection) }
                     }
                 }
             }
@@ -55,7 +62,12 @@ final class FakePeer: Sendable {
     /// The threads see it, and close what is theirs.
     fileprivate func end() {
         shutdown(listener.descriptor, Int32(SHUT_RDWR))
-        connections.withLock { for connection in $0 { shutdown(connection, Int32(SHUT_RDWR)) } }
+        connections.withLock {
+            $0.isOver = true
+            for connection in $0.busy { shutdown(connection, Int32(SHUT_RDWR)) }
+            for connection in $0.idle { close(connection) }
+            $0.idle = []
+        }
     }
 
     /// What a server says to our greeting (`CLIENT SETNAME`, `TIME`, three times `INFO`).
