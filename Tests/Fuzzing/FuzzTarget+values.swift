@@ -40,7 +40,9 @@ extension FuzzTarget {
     private static func matches(_ pattern: ArraySlice<UInt8>, _ name: ArraySlice<UInt8>) -> Bool {
         guard let first = pattern.first else { return name.isEmpty }
         if first == UInt8(ascii: "*") {
-            return matches(pattern.dropFirst(), name) || (!name.isEmpty && matches(pattern, name.dropFirst()))
+            // Several are as good as one, and would be tried in every way.
+            let rest = pattern.drop { $0 == first }
+            return matches(rest, name) || (!name.isEmpty && matches(pattern, name.dropFirst()))
         }
         guard let next = name.first, first == next || first == UInt8(ascii: "?") else { return false }
         return matches(pattern.dropFirst(), name.dropFirst())
