@@ -38,8 +38,10 @@ extension World {
     /// - Parameter holder: the token that held the lock before; nil: it is put back.
     mutating func judgeRenewal(_ request: RenewRequest, node: Int, holder: Bytes?) {
         if holder == nil { judge.saw(.reestablished) }
-        if holder == nil, judge.givenBack.contains(request.token) {
-            judge.revived.insert(request.successor?.token ?? request.token)
+        // A renewal that nobody waited for any longer comes after the release: nobody's lock, until it runs out.
+        let token = request.successor?.token ?? request.token
+        if holder == nil, judge.givenBack.contains(request.token) || judge.givenBack.contains(token) {
+            judge.revived.insert(token)
         }
         guard holder == nil, isServerTimeSound(for: node), nodes[node].power == .on,
             let proven = judge.proven(judge.number(ofToken: request.token)), case .reset(let timeout) = request.change
