@@ -55,6 +55,8 @@ struct ControlTarget {
                 if answer.count > 1 << 20 { return answer }
                 continue
             }
+            // libFuzzer's clock rings.
+            if count < 0, errno == EINTR { continue }
             isOver = count == 0 || errno == ECONNRESET
             return isOver ? answer : nil
         }
