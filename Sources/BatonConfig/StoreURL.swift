@@ -72,6 +72,9 @@ struct StoreURL: Equatable {
         if text.hasPrefix("[") {
             guard let end = text.firstIndex(of: "]") else { throw Failure(reason: "has a '[' without a ']'") }
             host = text[text.index(after: text.startIndex)..<end]
+            if !host.contains(":") || !host.allSatisfy({ $0.isLetter || $0.isNumber || ":.%-".contains($0) }) {
+                throw Failure(reason: "has something other than an IPv6 address between '[' and ']'")
+            }
             let rest = text[text.index(after: end)...]
             if !rest.isEmpty {
                 if !rest.hasPrefix(":") { throw Failure(reason: "has something other than a port after the ']'") }
@@ -83,7 +86,7 @@ struct StoreURL: Equatable {
             if host.contains(":") { throw Failure(reason: "has an IPv6 address without [ ] around it") }
         }
         if host.isEmpty { throw Failure(reason: "has no host") }
-        if host.contains(where: { $0.isWhitespace || !$0.isASCII }) {
+        if host.contains(where: { $0.isWhitespace || !$0.isASCII || "[]".contains($0) }) {
             throw Failure(reason: "has a host with a character that no host name has")
         }
         guard let port else { return (String(host), 6379) }

@@ -101,6 +101,9 @@ struct BadFile: Sendable, CustomTestStringConvertible {
             says: ":2: store.url: ", "unknown scheme http://", "valkey://"),
         BadFile("a URL without a host", .text("[store]\nurl = \"valkey://\"\n"), says: ":2: store.url: has no host"),
         BadFile(
+            "a URL with a host in brackets that is no IPv6 address", .text("[store]\nurl = \"valkey://[[a]:1/\"\n"),
+            says: ":2: store.url: has something other than an IPv6 address between '[' and ']'"),
+        BadFile(
             "a port that is none", .text("[store]\nurl = \"valkey://127.0.0.1:99999\"\n"),
             says: ":2: store.url: has a port that is not a number from 1 to 65535"),
         BadFile(
