@@ -91,7 +91,9 @@ struct Judge {
         leases[number]?.clockNumber = clockNumber
     }
 
-    mutating func endLease(of token: Bytes) { leases[number(ofToken: token)]?.isOver = true }
+    mutating func endLease(of token: Bytes) { endLease(number(ofToken: token)) }
+
+    mutating func endLease(_ number: Int) { leases[number]?.isOver = true }
 
     mutating func endLeases(ofNode node: Int) {
         for number in jobs.flatMap(\.leases) where leases[number]?.node == node { leases[number]?.isOver = true }

@@ -65,6 +65,8 @@ extension World {
                 judge.jobs[exchange.job].leases.removeAll { $0 == number }
                 continue
             }
+            // Whom such a clock's lock is granted to next has not cut it short.
+            if isBeyond { judge.endLease(number) }
             if isBeyond || max(nodes[lease.node].excusedUntil, beyondUntil, fenceOnlyUntil) > now { continue }
             judge.condemn(
                 "the lock of job \(exchange.job + 1) is granted to r\(mine), and the lease of r\(number) on node "
