@@ -20,6 +20,8 @@ package final class Contender {
     private(set) var news: Waiting?
     /// What the store may hold the lock for, now or later, although the call has ended; nil: nothing.
     private(set) var doubt: Doubt?
+    /// What the ledger says, if it is why the lock was not granted with the claim; nil: it is not.
+    package private(set) var ledger: LedgerView?
 
     /// - Parameters:
     ///   - client: the lock.
@@ -27,12 +29,14 @@ package final class Contender {
     ///   - doubt: an earlier call's, which may hold the lock with a token of ours: then that token is used.
     ///   - sleep: the longest pause between two requests; nil: as long as the rules allow.
     ///   - handicap: so much later than it might it asks, each time: others go first.
+    ///   - claim: what is claimed with the lock; nil: nothing.
     ///   - waiter: what earlier calls learned.
     ///   - holder: the holder record, made anew for every request.
     ///   - tell: told each time the call begins to wait.
     package init(
         _ client: LockClient, token: Bytes? = nil, after doubt: Doubt? = nil, sleep: Duration? = nil,
-        handicap: Duration = .zero, waiter: Waiter, holder: (() -> Bytes)? = nil, tell: ((Waiting) -> Void)? = nil
+        handicap: Duration = .zero, claim: LedgerClaim? = nil, waiter: Waiter, holder: (() -> Bytes)? = nil,
+        tell: ((Waiting) -> Void)? = nil
     ) {
         self.client = client
         self.waiter = waiter
@@ -40,7 +44,7 @@ package final class Contender {
         self.tell = tell
         machine = CompetitionMachine(
             keys: client.keys, policy: client.policy, token: token ?? doubt?.token ?? Token.fresh(),
-            tokenIsFresh: token == nil, isDoubted: doubt != nil, longestWait: sleep, handicap: handicap)
+            tokenIsFresh: token == nil, isDoubted: doubt != nil, longestWait: sleep, handicap: handicap, claim: claim)
     }
 
     /// Competes for the lock until it is granted, `deadline` comes, or the task is cancelled.
@@ -49,7 +53,7 @@ package final class Contender {
     ///   - deadline: nil: for ever. When it has passed already, the store is asked once.
     ///   - bell: rings when it is worth asking again; nil: listens for announcements itself.
     ///   - place: the first of its line, which is told how the lock stands; nil: nobody else of this process waits.
-    /// - Returns: nil when `deadline` came first.
+    /// - Returns: nil when `deadline` came first, or when the claim has to be decided on anew (``ledger``).
     /// - Throws: `LockError` when the store refuses for good, `CancellationError`. An unreachable store is waited for.
     package func compete(
         until deadline: Instant?, bell: Doorbell? = nil, in place: WaitingRoom.Place? = nil
@@ -61,6 +65,9 @@ package final class Contender {
         switch ending {
         case .granted(let grant): return grant
         case .timeUp: return nil
+        case .ledger(let view):
+            ledger = view
+            return nil
         case .cancelled, .refused, nil: throw failure
         }
     }
@@ -186,7 +193,7 @@ extension AcquireReply {
     var sighting: Sighting? {
         switch self {
         case .held(let sighting), .orphaned(let sighting): sighting
-        case .granted, .unsettled, .marked, .late: nil
+        case .granted, .unsettled, .marked, .ledger, .late: nil
         }
     }
 }

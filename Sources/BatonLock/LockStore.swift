@@ -62,6 +62,49 @@ public protocol LockStore: Sendable {
     /// - Throws: ``LockError`` when there is no answer.
     func setMark(_ mark: Mark?, on keys: LockKeys, timeout: Duration) async throws(LockError)
 
+    /// Opens a job's ledger, tells it what this daemon remembers, and settles ticks that are not to run (rule S8). For the
+    /// daemon, as all about ledgers. The default: an error, because this store keeps none.
+    ///
+    /// - Parameters:
+    ///   - request: of which job, and what is settled.
+    ///   - timeout: how long an answer is waited for.
+    /// - Returns: the ledger as it is then, which shows whether anything was settled.
+    /// - Throws: ``LockError`` when there is no answer; `refused` when the store keeps no ledgers.
+    func settle(_ request: SettleRequest, timeout: Duration) async throws(LockError) -> Stamped<LedgerView>
+
+    /// An operator asks for a run, which is announced as a release is. The default: an error.
+    ///
+    /// - Parameters:
+    ///   - request: of which job, and who asks.
+    ///   - timeout: how long an answer is waited for.
+    /// - Returns: the request that stands: this one, or an earlier one that nobody has claimed yet.
+    /// - Throws: ``LockError`` when there is no answer; `refused` when the store keeps no ledgers.
+    func ask(_ request: AskRequest, timeout: Duration) async throws(LockError) -> Stamped<LedgerView.Asked>
+
+    /// Looks at a lock and its ledger, as of one instant. The default: an error, if the ledger is wanted.
+    ///
+    /// - Parameters:
+    ///   - keys: which lock.
+    ///   - withLedger: whether the ledger is looked at, too.
+    ///   - timeout: how long an answer is waited for.
+    /// - Returns: what is there.
+    /// - Throws: ``LockError`` when there is no answer; `refused` when the store keeps no ledgers.
+    func look(at keys: LockKeys, withLedger: Bool, timeout: Duration) async throws(LockError) -> LockView
+
+    /// The newest lines about a job's runs, the newest first. The default: an error.
+    ///
+    /// - Parameters:
+    ///   - keys: of which job.
+    ///   - limit: at most how many. A store keeps 100.
+    ///   - timeout: how long an answer is waited for.
+    /// - Returns: the lines; none when there was no run.
+    /// - Throws: ``LockError`` when there is no answer; `refused` when the store keeps no ledgers.
+    func history(of keys: LockKeys, limit: Int, timeout: Duration) async throws(LockError) -> [Bytes]
+
+    /// The time by which ticks are due, in microseconds since 1970: the store's wall clock now, as far as it is known. Nil
+    /// before the first reply. Asks nobody. The default: the server's time.
+    func tickTime() -> Int64?
+
     /// Where this process's tasks wait for this store's locks: one, made with the store.
     var waitingRoom: WaitingRoom { get }
 
@@ -99,6 +142,38 @@ extension LockStore {
 
     /// None.
     public var clock: StoreClock? { nil }
+
+    /// The server's time.
+    public func tickTime() -> Int64? { serverTime() }
+
+    /// An error: this store keeps no ledgers.
+    public func settle(_ request: SettleRequest, timeout: Duration) async throws(LockError) -> Stamped<LedgerView> {
+        throw request.keys.noLedger
+    }
+
+    /// An error: this store keeps no ledgers.
+    public func ask(_ request: AskRequest, timeout: Duration) async throws(LockError) -> Stamped<LedgerView.Asked> {
+        throw request.keys.noLedger
+    }
+
+    /// The lock alone, or an error: this store keeps no ledgers.
+    public func look(at keys: LockKeys, withLedger: Bool, timeout: Duration) async throws(LockError) -> LockView {
+        if withLedger { throw keys.noLedger }
+        return try await look(at: keys, timeout: timeout)
+    }
+
+    /// An error: this store keeps no ledgers.
+    public func history(of keys: LockKeys, limit: Int, timeout: Duration) async throws(LockError) -> [Bytes] {
+        throw keys.noLedger
+    }
+}
+
+extension LockKeys {
+    fileprivate var noLedger: LockError {
+        LockError(
+            .refused, lock: PrintableText.escaped(lock),
+            "this store keeps no ledgers: it is no store for jobs with a schedule")
+    }
 }
 
 /// A reply with the server's clock at the moment it was made.

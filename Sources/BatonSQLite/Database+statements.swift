@@ -108,7 +108,12 @@ struct Columns {
         isNull(index) ? nil : sqlite3_column_int64(statement, index)
     }
 
-    private func isNull(_ index: Int32) -> Bool { sqlite3_column_type(statement, index) == SQLITE_NULL }
+    /// Nil for what is no number, as well: SQLite would read it as 0.
+    func number(_ index: Int32) -> Int64? {
+        sqlite3_column_type(statement, index) == SQLITE_INTEGER ? sqlite3_column_int64(statement, index) : nil
+    }
+
+    func isNull(_ index: Int32) -> Bool { sqlite3_column_type(statement, index) == SQLITE_NULL }
 }
 
 /// What takes the place of a question mark.

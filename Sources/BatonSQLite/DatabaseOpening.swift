@@ -13,7 +13,7 @@ struct DatabaseOpening {
 
     /// "Bato" in ASCII, in the file's header: tells our databases from those of other programs.
     private static let applicationID = 0x4261_746F
-    private static let schemaVersion = 3
+    private static let schemaVersion = 4
 
     /// - Parameter limit: how long to wait while another process holds the file's lock, now and in later requests.
     func open(_ limit: TimeLimit) throws -> Connection {
@@ -104,6 +104,7 @@ struct DatabaseOpening {
                 CREATE TABLE change (key BLOB PRIMARY KEY, number INTEGER NOT NULL) WITHOUT ROWID;
                 CREATE UNIQUE INDEX change_number ON change (number);
                 \(Self.nodeTable)
+                \(Self.ledgerTables)
                 PRAGMA application_id = \(Self.applicationID);
                 PRAGMA user_version = \(Self.schemaVersion);
                 """)
@@ -117,11 +118,23 @@ struct DatabaseOpening {
         );
         """
 
+    /// New in format 4. What is NULL of an entry, or of what was asked for, is NULL altogether: there is none.
+    private static let ledgerTables = """
+        CREATE TABLE ledger (
+            key BLOB PRIMARY KEY, tick INTEGER, attempt INTEGER, manual INTEGER, fence INTEGER, changed INTEGER,
+            outcome BLOB, info BLOB, floor INTEGER NOT NULL, asked INTEGER, asker TEXT, call BLOB, pending INTEGER
+        ) WITHOUT ROWID;
+        CREATE TABLE history (
+            key BLOB NOT NULL, number INTEGER NOT NULL, line BLOB NOT NULL, PRIMARY KEY (key, number)
+        ) WITHOUT ROWID;
+        """
+
     private func bringUpToDate(_ database: Database) throws {
         let version = try Int.fetchOne(database, sql: "PRAGMA user_version") ?? 0
         if version == 1 { try bringToFormat2(database) }
+        if version < 3 { try database.execute(sql: Self.nodeTable) }
         if version < Self.schemaVersion {
-            try database.execute(sql: "\(Self.nodeTable) PRAGMA user_version = \(Self.schemaVersion);")
+            try database.execute(sql: "\(Self.ledgerTables) PRAGMA user_version = \(Self.schemaVersion);")
         }
     }
 

@@ -96,7 +96,8 @@ public final class SQLiteStore: LockStore {
     public func release(_ request: ReleaseRequest, timeout: Duration) async throws(LockError) -> Bool {
         try request.check()
         return try await file.transact(
-            about: request.keys, timeout: timeout, .writes(request.mark == nil ? .normal : .full)
+            about: request.keys, timeout: timeout,
+            .writes(request.mark == nil && request.outcome == nil ? .normal : .full)
         ) {
             try $0.release(request)
         }
@@ -106,8 +107,15 @@ public final class SQLiteStore: LockStore {
     ///
     /// - Throws: `LockError` as ``acquire(_:timeout:)``. A lock that nobody holds is not an error.
     public func look(at keys: LockKeys, timeout: Duration) async throws(LockError) -> LockView {
+        try await look(at: keys, withLedger: false, timeout: timeout)
+    }
+
+    /// Shows a lock, and the job's ledger if that is wanted, as of one instant; waits for no writer.
+    ///
+    /// - Throws: `LockError` as ``look(at:timeout:)``.
+    public func look(at keys: LockKeys, withLedger: Bool, timeout: Duration) async throws(LockError) -> LockView {
         try await file.transact(about: keys, timeout: timeout, .reads) {
-            try $0.look(at: keys)
+            try $0.look(at: keys, withLedger: withLedger)
         }
     }
 

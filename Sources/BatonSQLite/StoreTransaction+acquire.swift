@@ -5,7 +5,8 @@ import BatonCore
 import BatonLock
 
 extension StoreTransaction {
-    /// In this order: late, refused, unsettled, ours already, marked, held, orphaned, granted.
+    /// In this order: late, refused, unsettled, ours already, marked, held, orphaned, not by the ledger,
+    /// granted.
     func acquire(_ request: AcquireRequest) throws -> AcquireReply {
         if let notAfter = request.notAfter, now > notAfter { return .late }
         let row = try lockRow(request.keys.lock)
@@ -18,9 +19,11 @@ extension StoreTransaction {
         if let guarding = request.guarding, let unsettled = try settle(request.keys, with: guarding) {
             // Whoever is granted first after a loss may never have seen the fence that this one knows of (rule S7).
             if let floor = request.fence?.floor, floor > 0 { try raiseFence(request.keys.fence, to: floor) }
+            if let floor = request.claim?.floor { try note(floor: floor, request.keys) }
             return unsettled
         }
         if isOurs {
+            if let view = try objection(to: request, isOurs: true) { return .ledger(view) }
             // The reply to the first grant was lost (rule S1): a full lease again, with the same fence.
             let record = try holderRow(request.keys.holder)
             let failures = record?.token == request.token ? record?.failures ?? 0 : 0
@@ -36,6 +39,8 @@ extension StoreTransaction {
         {
             return .orphaned(try sighting(of: row, request, timeToLive: nil))
         }
+        let wasOurs = request.guarding != nil && row?.owner == request.token
+        if let view = try objection(to: request, isOurs: wasOurs) { return .ledger(view) }
         // A mark whose time is over is used up by this grant.
         if mark != nil { try setMark(nil, on: request.keys) }
         return .granted(try grant(request, fence, mark?.failures ?? 0, after: row))
@@ -45,7 +50,10 @@ extension StoreTransaction {
         _ request: AcquireRequest, _ fence: Int64?, _ failures: Int, after row: LockRow?
     ) throws -> AcquireReply.Grant {
         let keys = request.keys
-        if let fence { try raiseFence(keys.fence, to: fence) }
+        if let fence {
+            try raiseFence(keys.fence, to: fence)
+            if let claim = request.claim { try enter(claim, fence: fence, keys) }
+        }
         let timeout = request.timeout?.microseconds
         try hold(keys.lock, by: request.token, timeout: timeout, guarded: request.guarding != nil, after: row)
         if let record = request.holder {

@@ -8,6 +8,7 @@ extension StoreTransaction {
     /// True when the lock was ours. A guarded one is ours even when it ran out, as long as nobody was granted it since.
     mutating func release(_ request: ReleaseRequest) throws -> Bool {
         let (keys, token) = (request.keys, request.token)
+        if let record = request.outcome { try conclude(record, keys) }
         let row = try lockRow(keys.lock)
         let holder = row?.holder(at: now)
         let isOwner = request.guarding && row?.owner == token
@@ -32,7 +33,7 @@ extension StoreTransaction {
     }
 
     /// What there is to see of a lock.
-    func look(at keys: LockKeys) throws -> LockView {
+    func look(at keys: LockKeys, withLedger: Bool) throws -> LockView {
         let holder = try holderRow(keys.holder)
         var view = LockView(
             holder: holder?.record, holderToken: holder?.token, fence: try lastFence(keys.fence),
@@ -41,6 +42,7 @@ extension StoreTransaction {
             view.token = token
             view.timeToLive = row.expires.map { .microseconds($0 - now) }
         }
+        if withLedger { view.ledger = try ledger(keys).view }
         return view
     }
 }

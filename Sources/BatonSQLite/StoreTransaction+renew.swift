@@ -37,6 +37,7 @@ extension StoreTransaction {
 
         try hold(request.keys.lock, by: heir, timeout: timeout, guarded: epoch != nil, after: row)
         if request.fence > 0 { try raiseFence(request.keys.fence, to: request.fence) }
+        if let run = request.ledger { try learn(run, request.keys) }
         if let record = request.successor?.holder ?? request.holder {
             let last = try holderRow(request.keys.holder)
             if last?.token != heir {

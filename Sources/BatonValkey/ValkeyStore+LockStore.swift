@@ -83,7 +83,16 @@ extension ValkeyStore: LockStore {
     /// - Throws: `LockError` as ``acquire(_:timeout:)``; `unavailable` from a replica, which may be behind. A lock that
     ///   nobody holds is not an error.
     public func look(at keys: LockKeys, timeout: Duration) async throws(LockError) -> LockView {
-        try await run(.look(at: keys), on: keys, timeout: timeout) { $0.view() }
+        try await look(at: keys, withLedger: false, timeout: timeout)
+    }
+
+    /// Looks at a lock, and at the job's ledger if that is wanted, without touching them.
+    ///
+    /// - Throws: `LockError` as ``look(at:timeout:)``.
+    public func look(at keys: LockKeys, withLedger: Bool, timeout: Duration) async throws(LockError) -> LockView {
+        try await run(.look(at: keys, withLedger: withLedger), on: keys, timeout: timeout) {
+            withLedger ? $0.viewWithLedger() : $0.view()
+        }
     }
 
     /// Sets or clears (nil) the mark beside a lock, and announces it.

@@ -66,6 +66,26 @@ final class ModelStore: LockStore {
         _ = announce { $0.setMark(mark, on: keys, at: now()) }
     }
 
+    func look(at keys: LockKeys, withLedger: Bool, timeout: Duration) async throws(LockError) -> LockView {
+        state.withLock { $0.model.look(at: keys, withLedger: withLedger, at: now()) }
+    }
+
+    func settle(_ request: SettleRequest, timeout: Duration) async throws(LockError) -> Stamped<LedgerView> {
+        try request.check()
+        return try answer { model, moment throws(StoreModel.Refusal) in model.settle(request, at: moment) }
+    }
+
+    func ask(_ request: AskRequest, timeout: Duration) async throws(LockError) -> Stamped<LedgerView.Asked> {
+        try request.check()
+        let asked = try answer { model, moment throws(StoreModel.Refusal) in model.ask(request, at: moment).0 }
+        for bell in state.withLock({ $0.bells[request.keys.lock] ?? [] }) { bell.ring() }
+        return asked
+    }
+
+    func history(of keys: LockKeys, limit: Int, timeout: Duration) async throws(LockError) -> [Bytes] {
+        state.withLock { $0.model.history(of: keys, limit: limit) }
+    }
+
     let waitingRoom = WaitingRoom()
 
     func serverTime() -> Int64? { now() }

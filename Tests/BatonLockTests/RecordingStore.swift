@@ -37,6 +37,22 @@ final class RecordingStore: LockStore {
         try await recording { () throws(LockError) in try await inner.look(at: keys, timeout: timeout) }
     }
 
+    func look(at keys: LockKeys, withLedger: Bool, timeout: Duration) async throws(LockError) -> LockView {
+        try await inner.look(at: keys, withLedger: withLedger, timeout: timeout)
+    }
+
+    func settle(_ request: SettleRequest, timeout: Duration) async throws(LockError) -> Stamped<LedgerView> {
+        try await inner.settle(request, timeout: timeout)
+    }
+
+    func ask(_ request: AskRequest, timeout: Duration) async throws(LockError) -> Stamped<LedgerView.Asked> {
+        try await inner.ask(request, timeout: timeout)
+    }
+
+    func history(of keys: LockKeys, limit: Int, timeout: Duration) async throws(LockError) -> [Bytes] {
+        try await inner.history(of: keys, limit: limit, timeout: timeout)
+    }
+
     func setMark(_ mark: Mark?, on keys: LockKeys, timeout: Duration) async throws(LockError) {
         try await recording { () throws(LockError) in try await inner.setMark(mark, on: keys, timeout: timeout) }
     }

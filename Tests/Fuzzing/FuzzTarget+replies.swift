@@ -57,7 +57,7 @@ extension FuzzTarget {
         case .held(let sighting), .orphaned(let sighting): try follow(sighting, at: answer.serverTime)
         case .unsettled(_, let wait): _ = Instant(nanoseconds: 1) + wait
         case .marked(let mark): _ = Instant(nanoseconds: 1) + (mark.remaining ?? .zero)
-        case .late, nil: break
+        case .ledger, .late, nil: break
         }
         _ = try? answer.renewReply()
         if let view = answer.view() { _ = view.timeToLive?.nanoseconds }

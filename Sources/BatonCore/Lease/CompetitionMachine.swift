@@ -47,6 +47,8 @@ package struct CompetitionMachine: Equatable, Sendable {
 
     package enum Ending: Equatable, Sendable {
         case granted(LockGrant)
+        /// The lock could be had, but the claim does not follow what its ledger says.
+        case ledger(LedgerView)
         case timeUp
         case cancelled
         case refused
@@ -89,9 +91,10 @@ package struct CompetitionMachine: Equatable, Sendable {
     ///   - isDoubted: an earlier call's token, which may hold the lock already.
     ///   - longestWait: the longest pause between two requests; nil: as long as the rules allow.
     ///   - handicap: so much later than it might it asks, each time: others go first.
+    ///   - claim: what is claimed with the lock; nil: nothing.
     package init(
         keys: LockKeys, policy: LockPolicy, token: Bytes, tokenIsFresh: Bool = true, isDoubted: Bool = false,
-        longestWait: Duration? = nil, handicap: Duration = .zero
+        longestWait: Duration? = nil, handicap: Duration = .zero, claim: LedgerClaim? = nil
     ) {
         self.policy = policy
         self.longestWait = longestWait
@@ -101,6 +104,7 @@ package struct CompetitionMachine: Equatable, Sendable {
             keys: keys, token: token, tokenIsFresh: tokenIsFresh,
             timeout: policy.expires ? policy.timing.timeout : nil)
         request.heedsMarks = policy.heedsMarks
+        request.claim = claim
     }
 
     /// - Parameters:
@@ -126,6 +130,10 @@ package struct CompetitionMachine: Equatable, Sendable {
             // What was known of the store's time was too old to say until when a request counts. Now it is not.
             wasLate = true
             return send(waiter, serverTime, at: now)
+        case (.asking(let asked), .answered(.ledger, _, _, _, _)) where request.claim == nil:
+            // It answers nothing that was asked for: who knows what the store did.
+            unanswered(asked)
+            return failed(.unanswered, jitter: 1, at: now)
         case (.asking, .answered(let reply, let serverTime, let clock, let sentAt, let jitter)):
             wasLate = reply == .late
             let decision = waiter.received(
@@ -203,6 +211,9 @@ package struct CompetitionMachine: Equatable, Sendable {
                 return .pause(until: voidAt)
             }
             return end(.granted(grant))
+        case .ledger(let view):
+            reason = nil
+            return end(.ledger(view))
         case .wait(let instant, let reason):
             self.reason = reason
             // A request that the store had too late has stood back.

@@ -17,6 +17,8 @@ package struct WaitMachine: Equatable, Sendable {
 
     package enum Decision: Equatable, Sendable {
         case granted(AcquireReply.Grant)
+        /// The claim is to be decided on anew.
+        case ledger(LedgerView)
         case wait(until: Instant, Reason)
     }
 
@@ -116,6 +118,9 @@ package struct WaitMachine: Equatable, Sendable {
             return .wait(until: usableAt + jitter, .unsettled(until: usableAt))
         case .marked(let mark):
             return .wait(until: arrival + (mark.remaining ?? idleWait) + jitter, .marked(mark))
+        case .ledger(let view):
+            largestFence = max(largestFence, view.entry?.fence ?? 0)
+            return .ledger(view)
         case .late:
             return .wait(until: arrival + .milliseconds(10) + jitter, .late)
         }

@@ -42,6 +42,14 @@ public final class LockKeys: Hashable, Sendable {
         mark = Bytes("\(stem):mark".utf8)
     }
 
+    /// What became of a scheduled job's last tick (rule S8). Only requests about ticks name it.
+    public var ledger: Bytes { companion("ledger") }
+    /// Lines about a job's last runs.
+    public var runs: Bytes { companion("runs") }
+
+    /// Not stored: few locks have one.
+    private func companion(_ name: String) -> Bytes { Bytes(fence.dropLast("fence".utf8.count)) + Bytes(name.utf8) }
+
     private static func hasHashTag(_ name: Bytes) -> Bool {
         guard let open = name.firstIndex(of: UInt8(ascii: "{")) else { return false }
         guard let close = name[open...].firstIndex(of: UInt8(ascii: "}")) else { return false }

@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 extension StoreModel {
-    /// In this order: late, refused, unsettled, ours already, marked, held, orphaned, granted.
+    /// In this order: late, refused, unsettled, ours already, marked, held, orphaned, not by the ledger, granted.
     package mutating func acquire(_ request: AcquireRequest, at moment: Moment) throws(Refusal) -> AcquireReply {
         let (keys, now) = (request.keys, moment.time)
         // S2: late is void.
@@ -14,10 +14,12 @@ extension StoreModel {
         if let guarding = request.guarding, let unsettled = try settle(keys, guarding, at: moment) {
             // S7: whoever is granted first after a loss may never have seen the fence that this one knows of.
             if let floor = request.fence?.floor, floor > fences[keys.fence] ?? 0 { fences[keys.fence] = floor }
+            if let floor = request.claim?.floor { note(floor: floor, keys) }
             return unsettled
         }
 
         if isOurs {
+            if let view = objection(to: request, isOurs: true, at: moment) { return .ledger(view) }
             let holder = holders[keys.holder].flatMap { $0.token == request.token ? $0 : nil }
             return .granted(grant(request, fence, failures: holder?.failures ?? 0, at: moment))
         }
@@ -32,6 +34,8 @@ extension StoreModel {
         if request.guarding != nil, let owner = owner(keys), !mayFollow(owner, request, at: now) {
             return .orphaned(sighting(request))
         }
+        let wasOurs = request.guarding != nil && lock == nil && owner(keys)?.token == request.token
+        if let view = objection(to: request, isOurs: wasOurs, at: moment) { return .ledger(view) }
         if mark != nil { marks[keys.mark] = nil }
         return .granted(grant(request, fence, failures: mark?.mark.failures ?? 0, at: moment))
     }
@@ -99,6 +103,7 @@ extension StoreModel {
         if let info = request.holder {
             holders[keys.holder] = Holder(token: request.token, info: info, failures: failures)
         }
+        if let claim = request.claim, let fence { enter(claim, fence: fence, keys, at: moment) }
         return AcquireReply.Grant(fence: fence, failures: failures)
     }
 

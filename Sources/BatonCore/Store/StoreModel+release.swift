@@ -11,8 +11,11 @@ extension StoreModel {
 
     /// Ours is a lock with our token or, under the guard, a vanished one that we never released. Nil: not ours, and
     /// nobody is told.
-    package mutating func release(_ request: ReleaseRequest, at now: Int64) -> Announcement? {
+    ///
+    /// - Parameter wall: as ``Moment`` has it; nil: the server has but one clock.
+    package mutating func release(_ request: ReleaseRequest, at now: Int64, wall: Int64? = nil) -> Announcement? {
         let (keys, token) = (request.keys, request.token)
+        if let record = request.outcome { conclude(record, keys, at: wall ?? now) }
         let lock = touchedLock(keys, at: now)
         let isOwner = request.guarding && owner(keys)?.token == token
         if lock?.token == token { locks[keys.lock] = nil }
@@ -36,11 +39,14 @@ extension StoreModel {
     }
 
     /// A lock and its companions, all of one instant.
-    package func look(at keys: LockKeys, at now: Int64) -> LockView {
+    ///
+    /// - Parameter withLedger: whether it is a job that has one.
+    package func look(at keys: LockKeys, withLedger: Bool = false, at now: Int64) -> LockView {
         let (lock, holder) = (lock(keys, at: now), holders[keys.holder])
         return LockView(
             token: lock?.token, timeToLive: lock?.ends.map { left(until: $0, at: now) }, holder: holder?.info,
-            holderToken: holder?.token, fence: fences[keys.fence] ?? 0, mark: standing(marks[keys.mark], at: now))
+            holderToken: holder?.token, fence: fences[keys.fence] ?? 0, mark: standing(marks[keys.mark], at: now),
+            ledger: withLedger ? ledgers[keys.ledger, default: Ledger()].view : nil)
     }
 
     // MARK: What happens to a store
@@ -58,6 +64,16 @@ extension StoreModel {
     /// The epoch record went away, and with it who holds which lock: evicted, or deleted by hand.
     package mutating func forgetEpoch(_ keys: LockKeys) {
         epochs[keys.epoch] = nil
+    }
+
+    /// The ledger went away, with what was asked for; the history stays.
+    package mutating func forgetLedger(_ keys: LockKeys) {
+        ledgers[keys.ledger] = nil
+    }
+
+    /// An older copy of the ledger's entry came back.
+    package mutating func restoreLedger(_ keys: LockKeys, to entry: LedgerEntry) {
+        ledgers[keys.ledger, default: Ledger()].entry = entry
     }
 
     /// It came back with its data, or a copy of it was promoted: another identity.

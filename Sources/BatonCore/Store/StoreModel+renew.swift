@@ -46,6 +46,7 @@ extension StoreModel {
         hold(keys, by: heir, for: length, guarded: request.guarding != nil, at: moment)
         // S7: a store that lost its data learns the fence again.
         if request.fence > fences[keys.fence] ?? 0 { fences[keys.fence] = request.fence }
+        if let run = request.ledger { ledgers[keys.ledger, default: Ledger()].learn(run) }
         if let info = request.successor?.holder ?? request.holder, holders[keys.holder]?.token != heir {
             let before = holders[keys.holder].flatMap { $0.token == request.token ? $0 : nil }
             holders[keys.holder] = Holder(token: heir, info: info, failures: before?.failures ?? 0)

@@ -1,7 +1,7 @@
 // This source file is part of Baton.
 // SPDX-License-Identifier: Apache-2.0
 
-/// A store as the rules have it (S1 to S7, S9): the specification of every `LockStore`, and the store of simulations.
+/// A store as the rules have it (S1 to S9): the specification of every `LockStore`, and the store of simulations.
 ///
 /// It is what a store remembers, how each request changes that, and what it answers. Tests hold real stores to its
 /// answers. Time and fresh random values come in with each request; one that can never work does not come this far.
@@ -94,6 +94,9 @@ package struct StoreModel: Equatable, Sendable {
     var epochs: [Bytes: Epoch] = [:]
     var holders: [Bytes: Holder] = [:]
     var marks: [Bytes: MarkRecord] = [:]
+    var ledgers: [Bytes: Ledger] = [:]
+    /// The newest line of each comes first.
+    var histories: [Bytes: [Bytes]] = [:]
 
     /// A store that knows nothing yet.
     package init(clock: Clock, identity: Bytes = []) {

@@ -23,6 +23,9 @@ public struct AcquireRequest: Equatable, Sendable {
     public var holder: Bytes?
     /// Whether marks (`held down`, `cooling down`) keep this lock from being granted. Daemons only.
     public var heedsMarks: Bool
+    /// What is claimed in the job's ledger in the same step (rule S8), or nil for a lock without one. It needs a fence, and
+    /// a fresh token: one for each claim.
+    public var claim: LedgerClaim?
 
     /// What a guarded acquire presents.
     public struct Guarding: Equatable, Sendable {
@@ -56,6 +59,7 @@ public struct AcquireRequest: Equatable, Sendable {
     /// Whether the seed's `SET NX` is all that is asked for: the lock's own key is then all that is touched, or seen.
     package var isPlain: Bool {
         guarding == nil && fence == nil && holder == nil && notAfter == nil && !heedsMarks && !tokenIsFresh
+            && claim == nil
     }
 
     /// A plain request: no guard, no fence, no marks: what the seed sends.
@@ -69,6 +73,7 @@ public struct AcquireRequest: Equatable, Sendable {
         fence = nil
         holder = nil
         heedsMarks = false
+        claim = nil
     }
 }
 
@@ -84,6 +89,8 @@ public enum AcquireReply: Equatable, Sendable {
     case unsettled(nonce: Bytes, wait: Duration)
     /// A mark keeps everyone from being granted this lock.
     case marked(Mark)
+    /// The lock is free, but the claim does not follow what the ledger says (rule S8). Only to a request with a claim.
+    case ledger(LedgerView)
     /// The request arrived after its `notAfter` (rule S2).
     case late
 
@@ -142,6 +149,9 @@ public struct RenewRequest: Equatable, Sendable {
     public var fence: Int64
     /// The holder record that is put back with a vanished lock; nil: none.
     public var holder: Bytes?
+    /// The run that the lock was granted for, as the holder knows it: a store whose ledger is behind learns it again
+    /// (rule S8). Nil: it was granted for none.
+    public var ledger: LedgerEntry?
 
     /// What the TTL becomes.
     public enum Change: Equatable, Sendable {
@@ -175,6 +185,7 @@ public struct RenewRequest: Equatable, Sendable {
         successor = nil
         fence = 0
         holder = nil
+        ledger = nil
     }
 }
 
@@ -199,13 +210,16 @@ public struct ReleaseRequest: Equatable, Sendable {
     public var mark: Mark?
     /// Whether companions (owner and holder record) are cleared too.
     public var guarding: Bool
+    /// How the run ended (rule S8), which counts also when the lock is not ours any more; nil: there was none.
+    public var outcome: RunRecord?
 
-    /// A release without a mark.
-    public init(keys: LockKeys, token: Bytes, mark: Mark? = nil, guarding: Bool) {
+    /// A release, without a mark or an outcome unless it says otherwise.
+    public init(keys: LockKeys, token: Bytes, mark: Mark? = nil, guarding: Bool, outcome: RunRecord? = nil) {
         self.keys = keys
         self.token = token
         self.mark = mark
         self.guarding = guarding
+        self.outcome = outcome
     }
 }
 
@@ -223,11 +237,13 @@ public struct LockView: Equatable, Sendable {
     public var fence: Int64
     /// The mark, if there is one.
     public var mark: Mark?
+    /// The job's ledger; nil when it was not asked for.
+    public var ledger: LedgerView?
 
     /// A view of a lock that nobody holds.
     public init(
         token: Bytes? = nil, timeToLive: Duration? = nil, holder: Bytes? = nil, holderToken: Bytes? = nil,
-        fence: Int64 = 0, mark: Mark? = nil
+        fence: Int64 = 0, mark: Mark? = nil, ledger: LedgerView? = nil
     ) {
         self.token = token
         self.timeToLive = timeToLive
@@ -235,5 +251,6 @@ public struct LockView: Equatable, Sendable {
         self.holderToken = holderToken
         self.fence = fence
         self.mark = mark
+        self.ledger = ledger
     }
 }

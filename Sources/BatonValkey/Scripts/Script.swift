@@ -5,7 +5,8 @@
 ///
 /// Every script answers with an array: a word that says what happened, the server's time in microseconds, and what
 /// belongs to the word. Large numbers travel as text: Lua would print `1.79e+15`. A key that a script touches is among
-/// its KEYS: 1 lock, 2 fence, 3 epoch, 4 holder, 5 mark (or the lock alone, when the companions are not in use).
+/// its KEYS: 1 lock, 2 fence, 3 epoch, 4 holder, 5 mark (or the lock alone, when the companions are not in use),
+/// and with a ledger 6 ledger, 7 history.
 struct Script: Sendable {
     let text: [UInt8]
     /// What `EVALSHA` names it by.
@@ -17,13 +18,13 @@ struct Script: Sendable {
     }
 
     /// Grants the lock, or says why not (rules S1, S2, S3, S4, S6, S7).
-    static let acquire = Script(common, epoch, acquireBody)
+    static let acquire = Script(common, epoch, noClaim, acquireBody)
     /// Renews, extends, puts back a vanished lock of ours, or swaps its token (rules S5, S6, N3).
-    static let renew = Script(common, epoch, renewBody)
+    static let renew = Script(common, epoch, noRun, renewBody)
     /// Deletes the lock if it is ours, with its companions, and announces it (rule S9).
-    static let release = Script(common, releaseBody)
+    static let release = Script(common, noOutcome, releaseBody)
     /// Shows a lock and its companions, all of one instant.
-    static let look = Script(common, lookBody)
+    static let look = Script(common, noLedger, lookBody)
     /// Replaces or removes the mark, and announces it.
     static let mark = Script(common, markBody)
 
@@ -58,7 +59,7 @@ struct Script: Sendable {
     /// The epoch record against the server's identity, both read in this very step. Returns a word when the identity
     /// cannot be read; otherwise nil, the nonce ('' when the store is settled), the recorded max_lock_timeout, and what
     /// writes the record if it has to be: a request that is refused changes nothing.
-    private static let epoch = """
+    static let epoch = """
         local function epoch(random, max)
             local replication, server = redis.pcall('INFO', 'replication'), redis.pcall('INFO', 'server')
             if type(replication) ~= 'string' or type(server) ~= 'string' then return 'blind' end
@@ -75,9 +76,9 @@ struct Script: Sendable {
         end
         """
 
-    /// In this order: late, refused, unsettled, ours already, marked, held, orphaned, granted. Who has to wait leaves the
-    /// largest fence that they know of: whoever is granted first may never have seen it.
-    private static let acquireBody = """
+    /// In this order: late, refused, unsettled, ours already, marked, held, orphaned, not by the ledger, granted. Who has
+    /// to wait leaves the largest fence and tick that they know of: whoever is granted first may never have seen them.
+    static let acquireBody = """
         local token, fresh, ttl, notAfter, guard = ARGV[1], ARGV[2] == '1', ARGV[3], ARGV[4], ARGV[5] == '1'
         local presented, claim, max, random = ARGV[6], ARGV[7], ARGV[8], ARGV[9]
         local wantsFence, floor, withHolder, holder = ARGV[10] == '1', tonumber(ARGV[11]), ARGV[12] == '1', ARGV[13]
@@ -98,6 +99,7 @@ struct Script: Sendable {
             if nonce ~= '' then
                 if presented ~= nonce then
                     if wantsFence and fence < floor then redis.call('SET', KEYS[2], digits(floor)) end
+                    noteFloor()
                     return say('unsettled', nonce, max)
                 end
                 redis.call('HSET', KEYS[3], 'nonce', '')
@@ -126,11 +128,14 @@ struct Script: Sendable {
         if not value and owner and ownerToken(owner) ~= token and owner ~= claim then
             return say('orphaned', owner, last)
         end
+        local against = objection(ours or not value and ownerToken(owner) == token)
+        if against then return against end
 
         if nextFence then
             fence = nextFence
             redis.call('SET', KEYS[2], digits(fence))
         end
+        enterClaim(fence)
         if ours then
             local record = redis.call('HMGET', KEYS[4], 'token', 'failures')
             failures = record[1] == token and record[2] or '0'
@@ -151,7 +156,7 @@ struct Script: Sendable {
 
     /// A token that is neither ours nor our successor's never renews. The first write is one that a server without
     /// memory still carries out, so that a full server does not cost anybody a lease.
-    private static let renewBody = """
+    static let renewBody = """
         local token, adds, amount, notAfter = ARGV[1], ARGV[2] == 'add', tonumber(ARGV[3]), ARGV[4]
         local guard, max, random, fence = ARGV[5] == '1', ARGV[6], ARGV[7], ARGV[8]
         local heir, withHolder, holder = ARGV[9] ~= '' and ARGV[9] or token, ARGV[10] == '1', ARGV[11]
@@ -196,6 +201,7 @@ struct Script: Sendable {
         end
         if guard then redis.call('HSET', KEYS[3], 'o:' .. KEYS[1], random .. ':' .. ttl .. ':' .. heir) end
         if fence ~= '0' and (tonumber(last or '0') or 0) < tonumber(fence) then redis.call('SET', KEYS[2], fence) end
+        learnRun()
         if withHolder and recorded ~= heir then
             -- Of a run that goes on, the failures before it stay.
             if recorded ~= token then redis.call('DEL', KEYS[4]) end
@@ -205,7 +211,7 @@ struct Script: Sendable {
         """
 
     /// Ours is a lock with our token, or a vanished one that we never released. An operator's mark stays in force.
-    private static let releaseBody = """
+    static let releaseBody = """
         local token, guard, marks = ARGV[1], ARGV[2] == '1', ARGV[3] == '1'
         local value = redis.call('GET', KEYS[1])
         local owner = guard and ownerToken(redis.call('HGET', KEYS[3], 'o:' .. KEYS[1]))
@@ -214,6 +220,7 @@ struct Script: Sendable {
             if owner == token or value == token then redis.call('HDEL', KEYS[3], 'o:' .. KEYS[1]) end
             if redis.call('HGET', KEYS[4], 'token') == token then redis.call('DEL', KEYS[4]) end
         end
+        conclude()
         if value ~= token and (value or owner ~= token) then return say('foreign') end
         local standing = marks and redis.call('HGET', KEYS[5], 'kind')
         if marks and (not standing or standing == 'finished' or standing == 'cooling') then
@@ -223,7 +230,7 @@ struct Script: Sendable {
         return {'released', digits(now)}
         """
 
-    private static let lookBody = """
+    static let lookBody = """
         local value, left = redis.call('GET', KEYS[1]), redis.call('PTTL', KEYS[1])
         local holder = redis.call('HMGET', KEYS[4], 'token', 'info')
         local mark = redis.call('HMGET', KEYS[5], 'kind', 'until', 'failures', 'by', 'from')
@@ -233,7 +240,8 @@ struct Script: Sendable {
             remaining = digits(markLeft(mark[2], mark[5]))
             if tonumber(remaining) <= 0 then mark[1] = false end
         end
-        return say('seen', value, left, holder[1], holder[2], last, mark[1], remaining, mark[3], mark[4])
+        return say('seen', value, left, holder[1], holder[2], last, mark[1], remaining, mark[3], mark[4],
+            ledgerParts())
         """
 
     private static let markBody = """

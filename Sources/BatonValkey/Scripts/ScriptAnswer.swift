@@ -54,6 +54,10 @@ struct ScriptAnswer {
             return .unsettled(nonce: nonce, wait: .milliseconds(wait))
         case "marked":
             return mark(0).map { .marked($0) }
+        case "ledger":
+            // Nobody who claims nothing is told so.
+            if request.claim == nil { return nil }
+            return ledgerView().map { .ledger($0) }
         case "late": return .late
         case "spent": throw LockError(.refused, "the fence is the largest number there is, and cannot grow")
         case "misfit":
@@ -98,6 +102,45 @@ struct ScriptAnswer {
         return LockView(
             token: self[0].bytes, timeToLive: left < 0 ? nil : .milliseconds(left), holder: self[3].bytes,
             holderToken: self[2].bytes, fence: self[4].number ?? 0, mark: mark(5))
+    }
+
+    /// The view of a lock with its ledger.
+    func viewWithLedger() -> LockView? {
+        guard var view = view(), let ledger = ledger(from: 9) else { return nil }
+        view.ledger = ledger
+        return view
+    }
+
+    func ledgerView() -> LedgerView? { word == "ledger" ? ledger(from: 0) : nil }
+
+    func asked() -> LedgerView.Asked? {
+        guard word == "asked", let id = self[0].number, Self.counts.contains(id), let by = self[1].text else {
+            return nil
+        }
+        return LedgerView.Asked(id: id, by: by)
+    }
+
+    func lines() -> [Bytes]? {
+        guard word == "lines", let lines = self[0].elements else { return nil }
+        let read = lines.compactMap(\.bytes)
+        return read.count == lines.count ? read : nil
+    }
+
+    /// The ledger whose nine parts begin there.
+    private func ledger(from first: Int) -> LedgerView? {
+        var view = LedgerView()
+        if let id = self[first + 7].number, Self.counts.contains(id), let by = self[first + 8].text {
+            view.asked = LedgerView.Asked(id: id, by: by)
+        }
+        if self[first] == .null { return view }
+        guard let tick = self[first].number, let attempt = self[first + 1].number, let fence = self[first + 3].number,
+            let changed = self[first + 4].number, let info = self[first + 6].bytes
+        else { return nil }
+        let entry = LedgerEntry(
+            tick: tick, attempt: Int(attempt), manual: self[first + 2].number, fence: fence, changed: changed,
+            outcome: self[first + 5].bytes, info: info)
+        view.entry = entry
+        return entry.isSound ? view : nil
     }
 
     func wasMarked() -> Void? { word == "done" ? () : nil }

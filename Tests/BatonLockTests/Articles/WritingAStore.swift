@@ -26,7 +26,9 @@ final class MemoryStore: LockStore {
     func serverTime() -> Int64? { now }
 
     func acquire(_ request: AcquireRequest, timeout: Duration) async throws(LockError) -> Stamped<AcquireReply> {
-        if request.guarding != nil || request.heedsMarks { throw LockError(.refused, "no guard and no marks here") }
+        if request.guarding != nil || request.heedsMarks || request.claim != nil {
+            throw LockError(.refused, "no guard, no marks and no ledger here")
+        }
         return state.withLock { state in
             let now = now
             return Stamped(state.reply(to: request, at: now), serverTime: now)

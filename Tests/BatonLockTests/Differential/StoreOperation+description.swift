@@ -67,6 +67,7 @@ extension StoreAnswer: CustomStringConvertible {
         case .acquire(.orphaned(let sighting)): "orphaned, \(sighting.short)"
         case .acquire(.unsettled(let nonce, let wait)): "unsettled, nonce \(nonce.short), wait \(wait.short)"
         case .acquire(.marked(let mark)): "marked, \(mark.short)"
+        case .acquire(.ledger(let view)): "not by the ledger, \(view.short)"
         case .acquire(.late): "late"
         case .renew(.renewed(let left)): "renewed, \(left.short)"
         case .renew(.lost): "lost"
@@ -113,5 +114,16 @@ extension RenewRequest.Change {
 extension Mark {
     fileprivate var short: String {
         "\(kind.rawValue) \(remaining?.short ?? "for ever"), failures \(failures)\(by.isEmpty ? "" : " by \(by)")"
+    }
+}
+
+extension LedgerView {
+    fileprivate var short: String {
+        let run = entry.map { entry in
+            "tick \(entry.tick), attempt \(entry.attempt), manual \(entry.manual.map { "\($0)" } ?? "no"), "
+                + "fence \(entry.fence), changed \(entry.changed), outcome \(entry.outcome?.short ?? "none"), "
+                + "info \(entry.info.short)"
+        }
+        return "ledger (\(run ?? "empty")), asked for \(asked.map { "\($0.id) by \($0.by)" } ?? "nothing")"
     }
 }

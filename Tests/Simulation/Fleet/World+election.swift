@@ -161,7 +161,7 @@ extension World {
         guard let reason else { return }
         switch reply {
         case .held(let sighting), .orphaned(let sighting): saw(sighting.fence, shell.node, shell.job)
-        case .granted, .unsettled, .marked, .late: break
+        case .granted, .unsettled, .marked, .ledger, .late: break
         }
         switch reason {
         case .held: advance(shell, .event(.waiting(.held)))

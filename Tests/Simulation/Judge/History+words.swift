@@ -29,6 +29,7 @@ extension Answer: CustomStringConvertible {
         case .acquire(.orphaned(let sighting)): "orphaned" + words(sighting)
         case .acquire(.unsettled(let nonce, let wait)): "unsettled, nonce \(word(nonce)), wait \(wait)"
         case .acquire(.marked(let mark)): "marked, \(mark.kind)"
+        case .acquire(.ledger(let view)): "not by the ledger, \(view)"
         case .acquire(.late): "too late"
         case .renew(let reply): "\(reply)"
         case .release(let wasOurs): wasOurs ? "released" : "not yours"

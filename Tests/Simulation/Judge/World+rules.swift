@@ -31,7 +31,7 @@ extension World {
             judge.revived.insert(request.token)
         // A request that was repeated before it was void, and that came after all: nobody's lock, until it runs out.
         case .granted where judge.givenBack.contains(request.token): judge.revived.insert(request.token)
-        case .held, .granted, .orphaned, .unsettled, .marked, .late: break
+        case .held, .granted, .orphaned, .unsettled, .marked, .ledger, .late: break
         }
     }
 
