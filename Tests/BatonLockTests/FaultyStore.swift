@@ -130,6 +130,7 @@ final class FaultyStore: LockStore {
     var executor: (any TaskExecutor)? { inner.executor }
 
     func serverTime() -> Int64? { inner.serverTime() }
+    func tickTime() -> Int64? { inner.tickTime() }
     var clock: StoreClock? { inner.clock }
 
     func withAnnouncements<Result: Sendable>(

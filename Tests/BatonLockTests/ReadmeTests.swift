@@ -101,7 +101,25 @@ struct ReadmeTests {
                 #expect(try await store.unregister(node, instance: "a", timeout: patience))
                 #expect(try await store.nodes(prefix: "baton", timeout: patience) == [])
             }
+            try await withValkeyStore(configuration) { try await runTick($0, of: keys) }
             #expect(try server.ask("ACL", "LOG") == .array([]), "something was refused")
         }
+    }
+
+    private func runTick(_ store: ValkeyStore, of keys: LockKeys) async throws {
+        let opening = SettleRequest(keys: keys, guarding: .init(maxLockTimeout: maxLockTimeout))
+        let opened = try await store.settle(opening, timeout: patience).reply
+        _ = try await store.ask(AskRequest(keys: keys, by: "ops", call: [1]), timeout: patience)
+        var request = AcquireRequest.daemon("b", on: keys)
+        request.claim = LedgerClaim(after: opened, tick: try #require(opened.entry).tick + 1, lines: ["missed"])
+        #expect(try await store.acquire(request).grant != nil)
+        let run = try #require(try await store.ledger(keys).entry)
+        var renewal = RenewRequest.daemon("b", on: keys, notAfter: nil)
+        renewal.ledger = run
+        #expect(try await store.renew(renewal) == .renewed(timeToLive: leaseLength))
+        let record = RunRecord(run: run, outcome: bytes("ok"), line: bytes("ran"))
+        let release = ReleaseRequest(keys: keys, token: bytes("b"), guarding: true, outcome: record)
+        #expect(try await store.release(release, timeout: patience))
+        #expect(try await store.history(of: keys, limit: 5, timeout: patience) == [bytes("ran"), bytes("missed")])
     }
 }

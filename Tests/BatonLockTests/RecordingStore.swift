@@ -60,6 +60,7 @@ final class RecordingStore: LockStore {
     var waitingRoom: WaitingRoom { inner.waitingRoom }
     var executor: (any TaskExecutor)? { inner.executor }
     func serverTime() -> Int64? { inner.serverTime() }
+    func tickTime() -> Int64? { inner.tickTime() }
 
     func withAnnouncements<Result: Sendable>(
         of keys: LockKeys, _ body: (Doorbell) async throws -> Result

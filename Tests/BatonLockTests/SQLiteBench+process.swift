@@ -8,12 +8,26 @@ import Testing
 /// Other processes at the same file, and the file itself.
 extension SQLiteBench {
     /// SQL that makes a file forget all locks.
-    static let forgetting = ["lock", "fence", "holder", "mark", "epoch"].map { "DELETE FROM \($0);" }.joined()
+    static let forgetting =
+        ["lock", "fence", "holder", "mark", "epoch", "ledger", "history"].map { "DELETE FROM \($0);" }.joined()
 
     /// SQL that takes a lock away from its holder, without a release.
     static func deleting(_ keys: LockKeys) -> String {
-        let name = keys.lock.map { String(format: "%02x", $0) }.joined()
-        return "UPDATE lock SET token = x'' WHERE key = x'\(name)'"
+        "UPDATE lock SET token = x'' WHERE key = \(literal(keys.lock))"
+    }
+
+    /// SQL that deletes a ledger. Its history stays.
+    static func deletingLedger(_ keys: LockKeys) -> String {
+        "DELETE FROM ledger WHERE key = \(literal(keys.ledger))"
+    }
+
+    /// SQL that gives a ledger another position.
+    static func moving(_ keys: LockKeys, to tick: Int64) -> String {
+        "UPDATE ledger SET tick = \(tick) WHERE key = \(literal(keys.ledger))"
+    }
+
+    private static func literal(_ key: Bytes) -> String {
+        "x'" + key.map { String(format: "%02x", $0) }.joined() + "'"
     }
 
     /// A copy takes the place of the file; `copying` runs SQL.

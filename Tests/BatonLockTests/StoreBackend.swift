@@ -19,6 +19,10 @@ struct StoreUnderTest: Sendable {
     let deleteLock: @Sendable (LockKeys) async throws -> Void
     /// The store comes back with its data, but as another: restored, restarted, promoted.
     let restart: @Sendable () async throws -> Void
+    /// The ledger goes away; the history stays.
+    var deleteLedger: @Sendable (LockKeys) async throws -> Void = { _ in throw TestFailure("no ledgers here") }
+    /// The ledger's position becomes another: an older copy came back, or a newer one.
+    var movePosition: @Sendable (LockKeys, Int64) async throws -> Void = { _, _ in throw TestFailure("no ledgers here") }
 }
 
 /// A kind of store, and a way to have a fresh one.
@@ -41,7 +45,9 @@ struct StoreBackend: Sendable, CustomTestStringConvertible {
                     store: store,
                     forgetEverything: { try await bench.edit(SQLiteBench.forgetting) },
                     deleteLock: { try await bench.edit(SQLiteBench.deleting($0)) },
-                    restart: { try await bench.replaceByCopy { try await bench.edit($0) } }))
+                    restart: { try await bench.replaceByCopy { try await bench.edit($0) } },
+                    deleteLedger: { try await bench.edit(SQLiteBench.deletingLedger($0)) },
+                    movePosition: { try await bench.edit(SQLiteBench.moving($0, to: $1)) }))
             await store.close()
         },
         StoreBackend(name: "the pure model") { body in
@@ -51,7 +57,9 @@ struct StoreBackend: Sendable, CustomTestStringConvertible {
                 StoreUnderTest(
                     store: store, forgetEverything: { store.change { $0.forgetEverything() } },
                     deleteLock: { keys in store.change { $0.forgetLock(keys) } },
-                    restart: { store.change { $0.restart(as: bytes("\(restarts.next())")) } }))
+                    restart: { store.change { $0.restart(as: bytes("\(restarts.next())")) } },
+                    deleteLedger: { keys in store.change { $0.forgetLedger(keys) } },
+                    movePosition: { keys, tick in store.change { $0.movePosition(keys, to: tick) } }))
         },
     ]
 
@@ -66,7 +74,11 @@ struct StoreBackend: Sendable, CustomTestStringConvertible {
                         StoreUnderTest(
                             store: store, forgetEverything: { try server.ask("FLUSHALL") },
                             deleteLock: { try server.ask("DEL", String(decoding: $0.lock, as: UTF8.self)) },
-                            restart: { try server.becomeAnother() }))
+                            restart: { try server.becomeAnother() },
+                            deleteLedger: { try server.ask("DEL", String(decoding: $0.ledger, as: UTF8.self)) },
+                            movePosition: { keys, tick in
+                                try server.ask("HSET", String(decoding: keys.ledger, as: UTF8.self), "tick", "\(tick)")
+                            }))
                 }
             }
         }

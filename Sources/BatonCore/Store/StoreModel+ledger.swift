@@ -30,7 +30,7 @@ extension StoreModel {
 
     /// The newest lines of a history, the newest first.
     package func history(of keys: LockKeys, limit: Int) -> [Bytes] {
-        Array((histories[keys.runs] ?? []).prefix(limit))
+        Array((histories[keys.runs] ?? []).prefix(max(limit, 0)))
     }
 
     // MARK: With the lock

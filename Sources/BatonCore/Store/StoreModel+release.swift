@@ -71,9 +71,9 @@ extension StoreModel {
         ledgers[keys.ledger] = nil
     }
 
-    /// An older copy of the ledger's entry came back.
-    package mutating func restoreLedger(_ keys: LockKeys, to entry: LedgerEntry) {
-        ledgers[keys.ledger, default: Ledger()].entry = entry
+    /// The ledger's position became another: an older copy of it came back, or somebody wrote to it.
+    package mutating func movePosition(_ keys: LockKeys, to tick: Int64) {
+        ledgers[keys.ledger]?.entry?.tick = tick
     }
 
     /// It came back with its data, or a copy of it was promoted: another identity.

@@ -41,11 +41,15 @@ struct BrokenStore: LockStore {
     }
 
     func settle(_ request: SettleRequest, timeout: Duration) async throws(LockError) -> Stamped<LedgerView> {
-        try await inner.settle(request, timeout: timeout)
+        var request = request
+        rule.settle(&request)
+        return try await inner.settle(request, timeout: timeout)
     }
 
     func ask(_ request: AskRequest, timeout: Duration) async throws(LockError) -> Stamped<LedgerView.Asked> {
-        try await inner.ask(request, timeout: timeout)
+        var request = request
+        rule.ask(&request)
+        return try await inner.ask(request, timeout: timeout)
     }
 
     func history(of keys: LockKeys, limit: Int, timeout: Duration) async throws(LockError) -> [Bytes] {
@@ -73,13 +77,15 @@ struct BrokenRule: Sendable, CustomTestStringConvertible {
     var acquire: @Sendable (inout AcquireRequest, ModelStore) -> Void = { _, _ in }
     var renew: @Sendable (inout RenewRequest) -> Void = { _ in }
     var release: @Sendable (inout ReleaseRequest) -> Void = { _ in }
+    var settle: @Sendable (inout SettleRequest) -> Void = { _ in }
+    var ask: @Sendable (inout AskRequest) -> Void = { _ in }
     var overwritesMarks = false
 
     init(_ name: String) { testDescription = name }
 
     static let all: [BrokenRule] = [
         acquiring("a token of the caller's is a yes again") { $0.tokenIsFresh = true },
-        acquiring("a fresh token is not known again") { $0.tokenIsFresh = false },
+        acquiring("a fresh token is not known again") { if $0.claim == nil { $0.tokenIsFresh = false } },
         acquiring("a late acquire is carried out") { $0.notAfter = nil },
         acquiring("another max_lock_timeout is accepted") {
             if $0.guarding != nil { $0.guarding?.maxLockTimeout = maxLockTimeout }
@@ -111,6 +117,22 @@ struct BrokenRule: Sendable, CustomTestStringConvertible {
         releasing("a release clears what it should not") { $0.guarding = true },
         releasing("a release sets no mark") { $0.mark = nil },
         overwritingMarks("a release overrules the operator"),
+        BrokenRule("a claim is not compared") { request, store in
+            guard case .ledger(let view) = store.wouldAnswer(request) else { return }
+            request.claim?.expected = view.entry?.key
+        },
+        acquiring("nothing is claimed") { $0.claim = nil },
+        acquiring("a claim's floor is ignored") { $0.claim?.floor = 0 },
+        acquiring("a claim's lines are lost") { $0.claim?.lines = [] },
+        acquiring("whose claim it is does not matter") { $0.claim?.info = [] },
+        renewing("a renewal teaches nothing") { $0.ledger = nil },
+        releasing("an outcome is lost") { $0.outcome = nil },
+        releasing("an outcome's line is lost") { $0.outcome?.line = nil },
+        settling("nothing is settled") { $0.tick = nil },
+        settling("a floor is not kept") { $0.floor = 0 },
+        settling("lines are lost") { $0.lines = [] },
+        settling("a store that forgot settles") { $0.guarding = nil },
+        asking("a call that is repeated is another") { $0.call += Token.fresh() },
     ]
 
     private init(
@@ -136,6 +158,18 @@ struct BrokenRule: Sendable, CustomTestStringConvertible {
     {
         var rule = BrokenRule(name)
         rule.release = change
+        return rule
+    }
+
+    private static func settling(_ name: String, _ change: @escaping @Sendable (inout SettleRequest) -> Void) -> Self {
+        var rule = BrokenRule(name)
+        rule.settle = change
+        return rule
+    }
+
+    private static func asking(_ name: String, _ change: @escaping @Sendable (inout AskRequest) -> Void) -> Self {
+        var rule = BrokenRule(name)
+        rule.ask = change
         return rule
     }
 

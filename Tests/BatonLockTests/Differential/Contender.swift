@@ -28,6 +28,8 @@ protocol Contender: Sendable {
 
     func forgetEverything() async throws
     func deleteLock(_ keys: LockKeys) async throws
+    func deleteLedger(_ keys: LockKeys) async throws
+    func movePosition(_ keys: LockKeys, to tick: Int64) async throws
     /// Another identity with the same data.
     func restart() async throws
 }
@@ -46,6 +48,10 @@ struct ValkeyContender: Contender {
 
     func forgetEverything() throws { try server.ask("FLUSHALL") }
     func deleteLock(_ keys: LockKeys) throws { try server.ask("DEL", String(decoding: keys.lock, as: UTF8.self)) }
+    func deleteLedger(_ keys: LockKeys) throws { try server.ask("DEL", String(decoding: keys.ledger, as: UTF8.self)) }
+    func movePosition(_ keys: LockKeys, to tick: Int64) throws {
+        try server.ask("HSET", String(decoding: keys.ledger, as: UTF8.self), "tick", "\(tick)")
+    }
     func restart() throws { try server.becomeAnother() }
 }
 
@@ -63,10 +69,15 @@ final class SQLiteContender: Contender {
 
     func now() -> Int64 { bench.microseconds }
     func wall(at now: Int64) -> Int64 { bench.wallMicroseconds }
-    func pass(_ time: Duration) { bench.advance(time) }
+    func pass(_ time: Duration) {
+        bench.advance(time)
+        bench.setWall(bench.wallMicroseconds + time.microseconds)
+    }
 
     func forgetEverything() throws { try edit(SQLiteBench.forgetting) }
     func deleteLock(_ keys: LockKeys) throws { try edit(SQLiteBench.deleting(keys)) }
+    func deleteLedger(_ keys: LockKeys) throws { try edit(SQLiteBench.deletingLedger(keys)) }
+    func movePosition(_ keys: LockKeys, to tick: Int64) throws { try edit(SQLiteBench.moving(keys, to: tick)) }
 
     func restart() async throws { try await bench.replaceByCopy { try edit($0) } }
 
@@ -100,5 +111,7 @@ final class ModelContender: Contender {
 
     func forgetEverything() { model.change { $0.forgetEverything() } }
     func deleteLock(_ keys: LockKeys) { model.change { $0.forgetLock(keys) } }
+    func deleteLedger(_ keys: LockKeys) { model.change { $0.forgetLedger(keys) } }
+    func movePosition(_ keys: LockKeys, to tick: Int64) { model.change { $0.movePosition(keys, to: tick) } }
     func restart() { model.change { $0.restart(as: bytes("\(restarts.next())")) } }
 }

@@ -40,7 +40,7 @@ struct DrawnValues {
         case .acquire(.orphaned(var sighting)):
             sighting.owner = sighting.owner.map(model)
             return .acquire(.orphaned(sighting))
-        case .acquire, .renew, .released, .view, .done, .refused: return answer
+        case .acquire, .renew, .released, .view, .ledger, .asked, .lines, .done, .refused: return answer
         }
     }
 

@@ -31,7 +31,18 @@ struct RequestContext {
             case .setMark(let mark, let place):
                 try await store.setMark(mark, on: place.keys, timeout: patience)
                 return (.done, nil)
-            case .pass, .passNextEnd, .forgetEverything, .deleteLock, .restart: return (.done, nil)
+            case .settle(let step):
+                let answer = try await store.settle(request(step), timeout: patience)
+                return (.ledger(answer.reply), answer.serverTime)
+            case .ask(let place, let call):
+                let answer = try await store.ask(wish(place, call), timeout: patience)
+                return (.asked(answer.reply), answer.serverTime)
+            case .lookAtLedger(let place):
+                return (.view(try await store.look(at: place.keys, withLedger: true, timeout: patience)), nil)
+            case .history(let place, let limit):
+                return (.lines(try await store.history(of: place.keys, limit: limit, timeout: patience)), nil)
+            case .pass, .passNextEnd, .forgetEverything, .deleteLock, .deleteLedger, .movePosition, .restart:
+                return (.done, nil)
             }
         } catch {
             guard error.code == .refused else { throw error }
@@ -44,12 +55,18 @@ struct RequestContext {
             switch operation {
             case .acquire(let step): return .acquire(try model.acquire(request(step, \.model), at: moment))
             case .renew(let step): return .renew(try model.renew(request(step), at: moment))
-            case .release(let step): return .released(model.release(request(step), at: moment.time) != nil)
+            case .release(let step):
+                return .released(model.release(request(step), at: moment.time, wall: moment.wall) != nil)
             case .look(let place): return .view(model.look(at: place.keys, at: moment.time))
             case .setMark(let mark, let place):
                 model.setMark(mark, on: place.keys, at: moment.time)
                 return .done
-            case .pass, .passNextEnd, .forgetEverything, .deleteLock, .restart: return .done
+            case .settle(let step): return .ledger(model.settle(request(step), at: moment))
+            case .ask(let place, let call): return .asked(model.ask(wish(place, call), at: moment).0)
+            case .lookAtLedger(let place): return .view(model.look(at: place.keys, withLedger: true, at: moment.time))
+            case .history(let place, let limit): return .lines(model.history(of: place.keys, limit: limit))
+            case .pass, .passNextEnd, .forgetEverything, .deleteLock, .deleteLedger, .movePosition, .restart:
+                return .done
             }
         } catch {
             return .refused
@@ -72,6 +89,7 @@ struct RequestContext {
         request.fence = step.fence.map { .init(floor: value(of: $0, keys)) }
         request.holder = step.holder.map { bytes($0) }
         request.heedsMarks = step.heedsMarks
+        request.claim = step.claim.map { claim($0, keys) }
         return request
     }
 
@@ -82,12 +100,18 @@ struct RequestContext {
         request.successor = step.successor.map { .init(token: bytes($0), holder: bytes("adopted")) }
         request.fence = value(of: step.fence, step.place.keys)
         request.holder = step.holder.map { bytes($0) }
+        request.ledger = step.ledger.map { run($0, step.place.keys) }.map { $0.fence == 0 ? $0.with(\.fence, 1) : $0 }
         return request
     }
 
     private func request(_ step: StoreOperation.Release) -> ReleaseRequest {
         ReleaseRequest(
-            keys: step.place.keys, token: token(step.token, at: step.place), mark: step.mark, guarding: step.isGuarded)
+            keys: step.place.keys, token: token(step.token, at: step.place), mark: step.mark, guarding: step.isGuarded,
+            outcome: step.outcome.map { record($0, step.place.keys) })
+    }
+
+    private func wish(_ place: StoreOperation.Place, _ call: String) -> AskRequest {
+        AskRequest(keys: place.keys, by: "by \(call)", call: bytes(call))
     }
 
     private func token(_ name: String, at place: StoreOperation.Place) -> Bytes {

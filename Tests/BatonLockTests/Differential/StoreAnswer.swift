@@ -10,6 +10,9 @@ enum StoreAnswer: Equatable, Sendable {
     case renew(RenewReply)
     case released(Bool)
     case view(LockView)
+    case ledger(LedgerView)
+    case asked(LedgerView.Asked)
+    case lines([Bytes])
     case done
     /// An error that says why it will not.
     case refused
@@ -30,6 +33,14 @@ enum StoreAnswer: Equatable, Sendable {
             mark.remaining = mark.remaining.map(change)
             return mark
         }
+        /// An outcome is not stamped with when it was written.
+        func changed(_ view: LedgerView) -> LedgerView {
+            var view = view
+            if let entry = view.entry {
+                view.entry?.changed = change(.microseconds(entry.changed)).nanoseconds / 1000
+            }
+            return view
+        }
         func changed(_ sighting: Sighting) -> Sighting {
             var sighting = sighting
             sighting.timeToLive = sighting.timeToLive.map(change)
@@ -40,13 +51,16 @@ enum StoreAnswer: Equatable, Sendable {
         switch self {
         case .acquire(.held(let sighting)): return .acquire(.held(changed(sighting)))
         case .acquire(.orphaned(let sighting)): return .acquire(.orphaned(changed(sighting)))
+        case .acquire(.ledger(let view)): return .acquire(.ledger(changed(view)))
+        case .ledger(let view): return .ledger(changed(view))
         case .acquire(.marked(let mark)): return .acquire(.marked(changed(mark)))
         case .renew(.renewed(let left)): return .renew(.renewed(timeToLive: change(left)))
         case .view(var view):
             view.timeToLive = view.timeToLive.map(change)
             view.mark = view.mark.map(changed)
+            view.ledger = view.ledger.map(changed)
             return .view(view)
-        case .acquire, .renew, .released, .done, .refused: return self
+        case .acquire, .renew, .released, .asked, .lines, .done, .refused: return self
         }
     }
 

@@ -11,20 +11,32 @@ extension StoreOperation: CustomStringConvertible {
             Self.line(
                 "acquire \(step.place.rawValue) as \(Self.name(step.token))", step.timeout?.short ?? "for ever",
                 step.isFresh ? "fresh" : nil, step.guarding?.description, step.fence.map { "fence (\($0))" },
-                step.holder.map { "holder \($0)" }, step.heedsMarks ? "heeding marks" : nil, Self.limit(step.notAfter))
+                step.holder.map { "holder \($0)" }, step.heedsMarks ? "heeding marks" : nil,
+                step.claim?.description, Self.limit(step.notAfter))
         case .renew(let step):
             Self.line(
                 "renew \(step.place.rawValue) as \(Self.name(step.token))",
                 step.change.short, step.isGuarded ? "guarded" : nil,
                 step.fence == .unknown ? nil : "fence (\(step.fence))",
-                step.holder.map { "holder \($0)" }, step.successor.map { "for \($0)" }, Self.limit(step.notAfter))
+                step.holder.map { "holder \($0)" }, step.successor.map { "for \($0)" },
+                step.ledger.map { "of run (\($0))" }, Self.limit(step.notAfter))
         case .release(let step):
             Self.line(
                 "release \(step.place.rawValue) as \(Self.name(step.token))", step.isGuarded ? "guarded" : nil,
-                step.mark.map { "leaving \($0.short)" })
+                step.mark.map { "leaving \($0.short)" },
+                step.outcome.map { "run (\($0.run)) \($0.outcome), line \($0.line ?? "none")" })
         case .look(let place): "look at \(place.rawValue)"
         case .setMark(let mark?, let place): "mark \(place.rawValue) as \(mark.short)"
         case .setMark(nil, let place): "clear the mark of \(place.rawValue)"
+        case .settle(let step):
+            Self.line(
+                "settle \(step.place.rawValue)", step.isGuarded ? "guarded" : nil, step.floor.map { "floor \($0)" },
+                step.tick.map { "expecting \(step.expected), up to \($0), \(step.lines) lines" })
+        case .ask(let place, let call): "ask for a run of \(place.rawValue), call \(call)"
+        case .lookAtLedger(let place): "look at the ledger of \(place.rawValue)"
+        case .history(let place, let limit): "\(limit) lines of \(place.rawValue)"
+        case .deleteLedger(let place): "the ledger of \(place.rawValue) is deleted"
+        case .movePosition(let place, let distance): "the position of \(place.rawValue) becomes now and \(distance) s"
         case .pass(let time): "\(time.short) pass"
         case .passNextEnd: "the next end passes"
         case .forgetEverything: "the store forgets everything"
@@ -45,6 +57,13 @@ extension StoreOperation.Guarding: CustomStringConvertible {
         let presented = [nonce == .nothing ? nil : "\(nonce) nonce", claim == .nothing ? nil : "\(claim) claim"]
         return (["guarded"] + presented.compactMap { $0 } + (isMisfit ? ["of another max_lock_timeout"] : []))
             .joined(separator: ", ")
+    }
+}
+
+extension StoreOperation.Claim: CustomStringConvertible {
+    var description: String {
+        "claiming position and \(tick) (expecting \(expected), attempt \(attemptAfter.map { "after by \($0)" } ?? "1"), "
+            + "wish \(manual), floor \(floor.map { "\($0)" } ?? "none"), info \(info), \(lines) lines)"
     }
 }
 
@@ -77,6 +96,10 @@ extension StoreAnswer: CustomStringConvertible {
             "token \(view.token?.short ?? "none"), \(view.timeToLive?.short ?? "no TTL"), "
                 + "holder \(view.holder?.short ?? "none") of \(view.holderToken?.short ?? "nobody"), "
                 + "fence \(view.fence), mark \(view.mark?.short ?? "none")"
+                + (view.ledger.map { ", \($0.short)" } ?? "")
+        case .ledger(let view): view.short
+        case .asked(let asked): "\(asked.id) by \(asked.by)"
+        case .lines(let lines): "lines \(lines.map { String(decoding: $0, as: UTF8.self) })"
         case .done: "done"
         case .refused: "refused"
         }

@@ -22,13 +22,16 @@ extension StoreOperation {
 
     private static func random(_ random: inout SplitMix, _ pace: Pace) -> StoreOperation {
         let place = random.chance(70) ? Place.report : random.pick(.backup, .library)
+        if random.chance(20) { return ledgerStep(&random, place) }
         switch Int.random(in: 0..<100, using: &random) {
         case ..<36: return .acquire(acquire(&random, place, pace))
         case ..<60: return .renew(renew(&random, place, pace))
         case ..<72:
             let mark = random.chance(40) ? mark(&random, pace) : nil
             return .release(
-                Release(place: place, token: token(&random, holder: 50), mark: mark, isGuarded: random.chance(70)))
+                Release(
+                    place: place, token: token(&random, holder: 50), mark: mark, isGuarded: random.chance(70),
+                    outcome: random.chance(50) ? outcome(&random) : nil))
         case ..<80: return .look(place)
         case ..<84: return .setMark(random.chance(40) ? nil : mark(&random, pace), place)
         case ..<87: return .pass(pace == .real ? .milliseconds(random.pick(1, 5, 20)) : length(&random, pace))
@@ -55,6 +58,11 @@ extension StoreOperation {
         if random.chance(60) { step.holder = random.pick("here", "there") }
         step.heedsMarks = random.chance(60)
         step.notAfter = notAfter(&random)
+        if random.chance(60) {
+            step.claim = claim(&random)
+            step.isFresh = true
+            step.fence = step.fence ?? .unknown
+        }
         return step
     }
 
@@ -72,6 +80,7 @@ extension StoreOperation {
         if random.chance(20) { step.successor = token(&random, holder: 0) }
         if random.chance(50) { step.fence = fence(&random) }
         if random.chance(60) { step.holder = random.pick("here", "there") }
+        if random.chance(40) { step.ledger = run(&random) }
         return step
     }
 

@@ -13,6 +13,10 @@ enum StoreOperation: Sendable, Equatable {
     case release(Release)
     case look(Place)
     case setMark(Mark?, Place)
+    case settle(Settle)
+    case ask(Place, call: String)
+    case lookAtLedger(Place)
+    case history(Place, limit: Int)
     /// Time passes.
     case pass(Duration)
     /// Time passes until the next lock, mark or lease has just ended, if that is not far.
@@ -20,6 +24,9 @@ enum StoreOperation: Sendable, Equatable {
     /// What happens to a store.
     case forgetEverything
     case deleteLock(Place)
+    case deleteLedger(Place)
+    /// The ledger's position becomes one so many seconds from now.
+    case movePosition(Place, Int64)
     case restart
 
     /// Which lock: two of one prefix, which share their epoch record, and one of a library.
@@ -54,6 +61,7 @@ enum StoreOperation: Sendable, Equatable {
         var fence: Fence?
         var holder: String?
         var heedsMarks = false
+        var claim: Claim?
     }
 
     struct Guarding: Sendable, Equatable {
@@ -81,6 +89,7 @@ enum StoreOperation: Sendable, Equatable {
         var successor: String?
         var fence = Fence.unknown
         var holder: String?
+        var ledger: Run?
     }
 
     struct Release: Sendable, Equatable {
@@ -88,13 +97,14 @@ enum StoreOperation: Sendable, Equatable {
         var token: String
         var mark: Mark?
         var isGuarded = false
+        var outcome: Outcome?
     }
 
     /// Whether the store gives an answer to it.
     var isQuestion: Bool {
         switch self {
-        case .acquire, .renew, .release, .look, .setMark: true
-        case .pass, .passNextEnd, .forgetEverything, .deleteLock, .restart: false
+        case .acquire, .renew, .release, .look, .setMark, .settle, .ask, .lookAtLedger, .history: true
+        case .pass, .passNextEnd, .forgetEverything, .deleteLock, .deleteLedger, .movePosition, .restart: false
         }
     }
 
@@ -103,19 +113,29 @@ enum StoreOperation: Sendable, Equatable {
         switch self {
         case .acquire(let step):
             return [
-                step.with(\.notAfter, nil), step.with(\.fence, nil), step.with(\.holder, nil),
-                step.with(\.heedsMarks, false), step.with(\.guarding, nil), step.with(\.isFresh, false),
+                step.with(\.claim, nil), step.with(\.notAfter, nil), step.with(\.holder, nil),
+                step.with(\.fence, step.claim == nil ? nil : .unknown),
+                step.with(\.heedsMarks, false), step.with(\.guarding, nil), step.with(\.isFresh, step.claim != nil),
+                step.with(\.claim, step.claim.map { $0.with(\.floor, nil).with(\.lines, 0) }),
                 step.with(\.guarding, step.guarding.map { $0.with(\.claim, .nothing) }),
                 step.with(\.guarding, step.guarding.map { $0.with(\.nonce, .nothing) }),
             ].map { .acquire($0) }
         case .renew(let step):
             return [
                 step.with(\.notAfter, nil), step.with(\.fence, .unknown), step.with(\.holder, nil),
-                step.with(\.successor, nil), step.with(\.isGuarded, false),
+                step.with(\.successor, nil), step.with(\.isGuarded, false), step.with(\.ledger, nil),
             ].map { .renew($0) }
         case .release(let step):
-            return [step.with(\.mark, nil), step.with(\.isGuarded, false)].map { .release($0) }
-        case .look, .setMark, .pass, .passNextEnd, .forgetEverything, .deleteLock, .restart:
+            return [
+                step.with(\.mark, nil), step.with(\.isGuarded, false), step.with(\.outcome, nil),
+                step.with(\.outcome, step.outcome.map { $0.with(\.line, nil) }),
+            ].map { .release($0) }
+        case .settle(let step):
+            return [
+                step.with(\.isGuarded, false), step.with(\.floor, nil), step.with(\.tick, nil), step.with(\.lines, 0),
+            ].map { .settle($0) }
+        case .look, .setMark, .ask, .lookAtLedger, .history, .pass, .passNextEnd, .forgetEverything, .deleteLock,
+            .deleteLedger, .movePosition, .restart:
             return []
         }
     }

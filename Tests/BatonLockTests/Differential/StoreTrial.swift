@@ -79,10 +79,19 @@ struct StoreTrial {
         case .deleteLock(let place):
             try await contender.deleteLock(place.keys)
             model.forgetLock(place.keys)
+        case .deleteLedger(let place):
+            try await contender.deleteLedger(place.keys)
+            model.forgetLedger(place.keys)
+        case .movePosition(let place, let distance):
+            let now = try contender.now()
+            let tick = contender.wall(at: now) / 1_000_000 + distance
+            try await contender.movePosition(place.keys, to: tick)
+            model.movePosition(place.keys, to: tick)
         case .restart:
             try await contender.restart()
             model.restart(as: draw())
-        case .acquire, .renew, .release, .look, .setMark: return try await ask(operation)
+        case .acquire, .renew, .release, .look, .setMark, .settle, .ask, .lookAtLedger, .history:
+            return try await ask(operation)
         }
         steps.append(Step(operation: operation, expected: .done, found: .done, agreed: true))
         return .agreed
