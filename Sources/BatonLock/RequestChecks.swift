@@ -58,6 +58,7 @@ extension SettleRequest {
     /// - Throws: `invalidArgument`, with a sentence that says what is wrong.
     package func check() throws(LockError) {
         try keys.check(tick: floor)
+        try keys.check(fence: fence)
         if let tick { try keys.check(tick: tick) }
         try keys.check(lines: lines)
     }

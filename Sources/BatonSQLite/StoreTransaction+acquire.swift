@@ -14,7 +14,9 @@ extension StoreTransaction {
         let isOurs = request.tokenIsFresh && holder == request.token
         let fence = try request.fence.map { wanted in
             let last = try lastFence(request.keys.fence)
-            return isOurs && last > wanted.floor ? last : try nextFence(after: max(last, wanted.floor))
+            // A wish that has been granted is told from one that has not by a fence that is larger.
+            let floor = max(wanted.floor, request.claim?.manual ?? 0)
+            return isOurs && last > floor ? last : try nextFence(after: max(last, floor))
         }
         if let guarding = request.guarding, let unsettled = try settle(request.keys, with: guarding) {
             // Whoever is granted first after a loss may never have seen the fence that this one knows of (rule S7).

@@ -11,10 +11,12 @@ extension StoreTransaction {
     func settle(_ request: SettleRequest) throws -> LedgerView {
         let keys = request.keys
         let isUnsettled = try request.guarding.map { try epoch(keys.epoch, guarding: $0).nonce != nil } ?? false
+        if request.fence > 0 { try raiseFence(keys.fence, to: request.fence) }
+        let fence = try lastFence(keys.fence)
         var ledger = try ledger(keys)
         if isUnsettled {
             ledger.note(floor: request.floor)
-        } else if !ledger.open(floor: request.floor, at: wallMicroseconds), let tick = request.tick,
+        } else if !ledger.open(floor: request.floor, fence: fence, at: wallMicroseconds), let tick = request.tick,
             ledger.settle(upTo: tick, expecting: request.expected, at: wallMicroseconds)
         {
             try push(request.lines, keys)
@@ -52,7 +54,8 @@ extension StoreTransaction {
         guard let claim = request.claim else { return nil }
         var ledger = try ledger(request.keys)
         let before = ledger
-        let isNew = ledger.open(floor: claim.floor, at: wallMicroseconds)
+        let fence = max(try lastFence(request.keys.fence), request.fence?.floor ?? 0)
+        let isNew = ledger.open(floor: claim.floor, fence: fence, at: wallMicroseconds)
         if ledger != before { try write(ledger, request.keys) }
         return !isNew && ledger.admits(claim, isOurs: isOurs, at: wallMicroseconds) ? nil : ledger.view
     }

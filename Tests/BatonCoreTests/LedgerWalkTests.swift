@@ -90,6 +90,7 @@ private struct LedgerWorld {
             for late in due { arrives(late.what) }
             if chance(200) { misfortune() }
             if chance(100) { copy = store }
+            if chance(80) { _ = store.ask(AskRequest(keys: keys, by: "ops", call: fresh()), at: moment()) }
             for index in nodes.indices.shuffled(using: &random) { act(index) }
         }
     }
@@ -165,7 +166,8 @@ private struct LedgerWorld {
 
     private mutating func sayFloor(_ index: Int) {
         let request = SettleRequest(
-            keys: keys, guarding: .init(maxLockTimeout: .seconds(4)), floor: nodes[index].floor)
+            keys: keys, guarding: .init(maxLockTimeout: .seconds(4)), floor: nodes[index].floor,
+            fence: nodes[index].waiter.largestFence)
         guard isSent(.settle(request), index) else { return }
         _ = store.settle(request, at: moment())
         if isHeard(index) { nodes[index].saidFloorAt = now }
@@ -208,6 +210,8 @@ private struct LedgerWorld {
             let isOver = entry.outcome.map { $0 == Bytes("ok".utf8) } ?? false
             if entry.attempt > 0, entry.attempt < 3, !isOver {
                 (claim.tick, claim.attempt, claim.manual) = (entry.tick, entry.attempt + 1, entry.manual)
+            } else if let asked = view.asked {
+                (claim.tick, claim.manual) = (entry.tick, asked.id)
             } else {
                 claim.tick = min(entry.tick / 2 * 2 + 2, claim.tick)
                 if claim.tick <= entry.tick { return nil }

@@ -50,6 +50,61 @@ extension LedgerConformance {
         }
     }
 
+    /// The copy has an earlier attempt at the tick, and an operator's wish that was granted since.
+    @Test(arguments: StoreBackend.all)
+    func aLargerFenceShowsThatALedgerIsAnOlderCopy(backend: StoreBackend) async throws {
+        try await backend.with { subject in
+            let store = subject.store
+            let run = try await subject.run()
+            #expect(try await store.end("a", run, "failed"))
+            _ = try await store.ask("first")
+            let view = try await store.ledger()
+            let retry = LedgerClaim(after: view, tick: run.tick, attempt: 2)
+            // Who made the second attempt says so.
+            try await subject.restart()
+            let informed = AcquireRequest.claiming("b", retry).with(\.fence, .init(floor: run.fence + 60_000_000))
+            #expect(try await store.acquire(informed).isUnsettled)
+            #expect(try await store.ledger() == view)
+            let nonce = try await store.nonce()
+            let reply = try await store.acquire(.claiming("c", retry, nonce: nonce))
+            #expect(reply.ledger == LedgerView(entry: view.entry?.with(\.attempt, 0)))
+            // What is asked for from now on is another matter.
+            let grant = try await store.acquire(
+                .claiming("c", LedgerClaim(after: try await store.ledger(), tick: run.tick + 1))
+            ).grant
+            #expect(grant?.fence == run.fence + 60_000_001)
+            #expect(try await store.end("c", try #require(try await store.ledger().entry), "failed"))
+            let asked = try await store.ask("second")
+            let wished = LedgerClaim(after: try await store.ledger(), tick: run.tick + 1, manual: asked.id)
+            _ = try await subject.claim("d", wished)
+        }
+    }
+
+    @Test(arguments: StoreBackend.all)
+    func whoHasNothingToClaimLeavesItsFenceToo(backend: StoreBackend) async throws {
+        try await backend.with { subject in
+            let store = subject.store
+            let run = try await subject.run()
+            #expect(try await store.end("a", run, "failed"))
+            let request = SettleRequest(
+                keys: .report, guarding: .init(maxLockTimeout: maxLockTimeout), fence: run.fence + 60_000_000)
+            try await subject.restart()
+            #expect(try await store.settle(request, timeout: patience).reply.entry?.attempt == 1)
+            #expect(try await store.look().fence == run.fence + 60_000_000)
+            // In a store that knows its past it is the same at once.
+            let nonce = try await store.nonce()
+            let retry = LedgerClaim(after: try await store.ledger(), tick: run.tick, attempt: 2)
+            #expect(try await store.acquire(.claiming("b", retry, nonce: nonce)).ledger?.entry?.attempt == 0)
+            let next = try await subject.claim("b", LedgerClaim(after: try await store.ledger(), tick: run.tick + 1))
+            var more = request
+            more.fence = next.fence
+            #expect(try await store.settle(more, timeout: patience).reply.entry == next)
+            more.fence += 1
+            #expect(try await store.settle(more, timeout: patience).reply.entry == next.with(\.attempt, 0))
+            #expect(try await store.look().fence == next.fence + 1)
+        }
+    }
+
     /// What one node remembers is a floor and no position: ticks after it may have been run by nodes that are gone.
     @Test(arguments: StoreBackend.all)
     func anEmptyLedgerIsSettledUpToNowWhateverAnybodyRemembers(backend: StoreBackend) async throws {

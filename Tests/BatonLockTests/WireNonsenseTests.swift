@@ -14,7 +14,7 @@ struct WireNonsenseTests {
     static let numbers = [Int64.min, -1, 0, Int64.max].map(String.init) + ["99999999999999999999", "x"]
     static let words = [
         "granted", "held", "orphaned", "unsettled", "marked", "late", "misfit", "blind", "renewed", "lost", "nothing",
-        "excess", "released", "foreign", "seen", "done",
+        "excess", "released", "foreign", "seen", "done", "ledger", "asked", "lines",
     ]
 
     private static let stores = 48

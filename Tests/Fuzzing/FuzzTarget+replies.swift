@@ -51,20 +51,28 @@ extension FuzzTarget {
             keys: LockKeys(prefix: "p", job: "j"), token: [1], tokenIsFresh: true, timeout: .seconds(1))
         request.fence = .init(floor: 0)
         request.guarding = .init(maxLockTimeout: .seconds(30))
+        request.claim = LedgerClaim(expected: nil, tick: 1, info: [])
         let acquired = (try? answer.acquireReply(to: request)) ?? nil
         switch acquired?.reply {
         case .granted(let grant): try requireUsable(fence: grant.fence ?? 0)
         case .held(let sighting), .orphaned(let sighting): try follow(sighting, at: answer.serverTime)
         case .unsettled(_, let wait): _ = Instant(nanoseconds: 1) + wait
         case .marked(let mark): _ = Instant(nanoseconds: 1) + (mark.remaining ?? .zero)
-        case .ledger, .late, nil: break
+        case .ledger(let view): try requireSound(view)
+        case .late, nil: break
         }
         _ = try? answer.renewReply()
         if let view = answer.view() { _ = view.timeToLive?.nanoseconds }
-        _ = answer.wasReleased()
+        if let view = answer.ledgerView() { try requireSound(view) }
+        if let view = answer.viewWithLedger()?.ledger { try requireSound(view) }
+        _ = (answer.asked(), answer.lines(), answer.wasReleased())
         _ = answer.registerReply()
         _ = answer.wasUnregistered()
         _ = answer.nodeNames()
+    }
+
+    private func requireSound(_ view: LedgerView) throws {
+        try require(view.entry?.isSound ?? true, "ledger \(view)")
     }
 
     private func requireUsable(fence: Int64) throws {

@@ -36,15 +36,26 @@ package struct Ledger: Equatable, Sendable {
 
     /// In a store that knows its own past: an empty ledger is settled up to now, one that is behind up to what is known.
     ///
+    /// - Parameter fence: the largest one that anybody knows of. A run with it came after all that have smaller ones: if
+    ///   the entry's is smaller, it is an older copy, and what became of its run and of a wish is not known.
     /// - Returns: true when it was empty. Nothing can be claimed in it by the same request.
-    package mutating func open(floor: Int64, at now: Int64) -> Bool {
+    package mutating func open(floor: Int64, fence: Int64, at now: Int64) -> Bool {
         note(floor: floor)
         guard let entry else {
             entry = LedgerEntry(tick: max(now / 1_000_000, self.floor), attempt: 0, fence: 0, changed: now)
             return true
         }
+        if entry.fence < fence {
+            advance(to: entry.tick)
+            doubtWish(before: fence)
+        }
         if entry.tick < self.floor { advance(to: self.floor) }
         return false
+    }
+
+    /// An older copy may have a wish that was granted since.
+    private mutating func doubtWish(before fence: Int64) {
+        if let id = ask?.asked.id, id <= fence { ask?.isPending = false }
     }
 
     /// Settles what is not to run. False when the entry is another by now, or the tick none that can be settled.
@@ -120,6 +131,7 @@ package struct Ledger: Equatable, Sendable {
     /// The holder knows what it runs: a store that forgot it learns it again. An outcome is never overwritten.
     package mutating func learn(_ run: LedgerEntry) {
         guard isBehind(run) else { return }
+        doubtWish(before: run.fence)
         entry = run
         entry?.outcome = nil
     }
@@ -137,6 +149,7 @@ package struct Ledger: Equatable, Sendable {
             note(floor: run.tick)
             return .pushedOnce
         } else if isBehind(run) {
+            doubtWish(before: run.fence)
             entry = run
         } else {
             return .pushedOnce

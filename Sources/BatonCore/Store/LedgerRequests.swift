@@ -65,6 +65,10 @@ public struct RunRecord: Equatable, Sendable {
 }
 
 /// Opens a job's ledger, tells it what this daemon remembers, and settles ticks that are not to run.
+///
+/// A store that forgot asks nobody: who has nothing to claim has to say what it remembers by itself, at least once within
+/// `max_lock_timeout`. That is so after each new connection, and for as long as it remembers a tick that is later than the
+/// store's clock.
 public struct SettleRequest: Equatable, Sendable {
     /// The lock and its companions.
     public var keys: LockKeys
@@ -72,6 +76,8 @@ public struct SettleRequest: Equatable, Sendable {
     public var guarding: AcquireRequest.Guarding?
     /// The largest tick that this daemon knows to be settled or claimed; 0: it knows of none.
     public var floor: Int64
+    /// The largest fence that this daemon knows of; 0: it knows of none.
+    public var fence: Int64
     /// The entry that the decision was made on.
     public var expected: LedgerEntry.Key?
     /// Up to where all ticks are settled; nil: the ledger is only opened.
@@ -81,12 +87,13 @@ public struct SettleRequest: Equatable, Sendable {
 
     /// A request that opens the ledger, and settles nothing unless it is given a tick.
     public init(
-        keys: LockKeys, guarding: AcquireRequest.Guarding?, floor: Int64 = 0, expected: LedgerEntry.Key? = nil,
-        tick: Int64? = nil, lines: [Bytes] = []
+        keys: LockKeys, guarding: AcquireRequest.Guarding?, floor: Int64 = 0, fence: Int64 = 0,
+        expected: LedgerEntry.Key? = nil, tick: Int64? = nil, lines: [Bytes] = []
     ) {
         self.keys = keys
         self.guarding = guarding
         self.floor = floor
+        self.fence = fence
         self.expected = expected
         self.tick = tick
         self.lines = lines

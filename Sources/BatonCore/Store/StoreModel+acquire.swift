@@ -42,7 +42,9 @@ extension StoreModel {
 
     /// S7: what the fence would be. A repeated yes has the same.
     private func fence(_ request: AcquireRequest, _ isOurs: Bool, at moment: Moment) throws(Refusal) -> Int64? {
-        guard let wanted = request.fence else { return nil }
+        guard var wanted = request.fence else { return nil }
+        // A wish that has been granted is told from one that has not by a fence that is larger.
+        wanted.floor = max(wanted.floor, request.claim?.manual ?? 0)
         let last = fences[request.keys.fence] ?? 0
         if isOurs, last > wanted.floor { return last }
         let next = max(last + 1, moment.wall, wanted.floor + 1)

@@ -10,10 +10,12 @@ extension StoreModel {
     package mutating func settle(_ request: SettleRequest, at moment: Moment) -> LedgerView {
         let keys = request.keys
         let isUnsettled = request.guarding.map { recallPast(keys, $0, at: moment) != nil } ?? false
+        let fence = max(fences[keys.fence] ?? 0, request.fence)
+        if fence > 0 { fences[keys.fence] = fence }
         var ledger = ledgers[keys.ledger] ?? Ledger()
         if isUnsettled {
             ledger.note(floor: request.floor)
-        } else if !ledger.open(floor: request.floor, at: moment.wall), let tick = request.tick,
+        } else if !ledger.open(floor: request.floor, fence: fence, at: moment.wall), let tick = request.tick,
             ledger.settle(upTo: tick, expecting: request.expected, at: moment.wall)
         {
             push(request.lines, keys)
@@ -39,7 +41,8 @@ extension StoreModel {
     mutating func objection(to request: AcquireRequest, isOurs: Bool, at moment: Moment) -> LedgerView? {
         guard let claim = request.claim else { return nil }
         var ledger = ledgers[request.keys.ledger] ?? Ledger()
-        let isNew = ledger.open(floor: claim.floor, at: moment.wall)
+        let fence = max(fences[request.keys.fence] ?? 0, request.fence?.floor ?? 0)
+        let isNew = ledger.open(floor: claim.floor, fence: fence, at: moment.wall)
         ledgers[request.keys.ledger] = ledger
         return !isNew && ledger.admits(claim, isOurs: isOurs, at: moment.wall) ? nil : ledger.view
     }

@@ -24,6 +24,7 @@ extension Script {
     static let history = Script(common, "return say('lines', redis.call('LRANGE', KEYS[1], 0, ARGV[1] - 1))")
 
     static let noClaim = """
+        local function leastFence(floor) return floor end
         local function noteFloor() end
         local function objection() end
         local function enterClaim() end
@@ -91,13 +92,25 @@ extension Script {
             entry.tick, entry.attempt = tick, 0
             redis.call('HSET', KEYS[6], 'tick', digits(tick), 'attempt', '0')
         end
-        -- True when there was none: settled up to now, and nothing is caught up.
-        local function open(known)
+        -- An older copy may have a wish that was granted since.
+        local function doubtWish(fence)
+            if pending and asked <= fence then
+                pending = false
+                redis.call('HDEL', KEYS[6], 'pending')
+            end
+        end
+        -- True when there was none: settled up to now, and nothing is caught up. One whose fence is not the largest that
+        -- anybody knows of is an older copy: what became of its run and of a wish is not known.
+        local function open(known, fence)
             note(known)
             if not entry then
                 local tick = math.max(tonumber(clock[1]), floor)
                 write({tick = tick, attempt = 0, fence = 0, changed = now, info = ''})
                 return true
+            end
+            if entry.fence < fence then
+                if entry.attempt ~= 0 then advance(entry.tick) end
+                doubtWish(fence)
             end
             if entry.tick < floor then advance(floor) end
             return false
@@ -133,6 +146,8 @@ extension Script {
 
     private static let claiming = """
         local expected, claimed, known = ARGV[15], run(16), tonumber(ARGV[22])
+        -- A wish that has been granted is told from one that has not by a fence that is larger.
+        local function leastFence(floor) return math.max(floor, claimed.manual or 0) end
         local function noteFloor() note(known) end
         local function holdsClaim() return not entry.outcome and isLast(claimed) end
         -- The next tick, the run that was asked for, or the next attempt at the last run.
@@ -145,8 +160,8 @@ extension Script {
             return claimed.tick > entry.tick and isDue(claimed.tick)
         end
         -- What speaks against the claim. It is there already when only the reply to this very call was lost.
-        local function objection(isOurs)
-            if not open(known) and (isOurs and holdsClaim() or follows()) then return nil end
+        local function objection(isOurs, fence)
+            if not open(known, fence) and (isOurs and holdsClaim() or follows()) then return nil end
             return say('ledger', ledgerParts())
         end
         local function enterClaim(fence)
@@ -165,7 +180,9 @@ extension Script {
     private static let learning = """
         local function learnRun()
             local held = run(12)
-            if not broken and isBehind(held) then write(held) end
+            if broken or not isBehind(held) then return end
+            doubtWish(held.fence)
+            write(held)
         end
         """
 
@@ -190,6 +207,7 @@ extension Script {
                 if ARGV[line] and not hasLine(ARGV[line]) then push(line) end
                 return
             else
+                doubtWish(ended.fence)
                 entry = ended
             end
             entry.outcome, entry.changed = ARGV[first + 6], now
@@ -200,7 +218,8 @@ extension Script {
 
     private static let settleBody = """
         local guard, max, random, expected = ARGV[1] == '1', ARGV[2], ARGV[3], ARGV[4]
-        local known, tick = tonumber(ARGV[5]), tonumber(ARGV[6])
+        local known, fence, tick = tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7])
+        local last = number(redis.call('GET', KEYS[2])) or 0
         local unsettled = false
         if guard then
             local word, nonce, _, remember = epoch(random, max)
@@ -208,11 +227,15 @@ extension Script {
             remember()
             unsettled = nonce ~= ''
         end
+        if last < fence then
+            last = fence
+            redis.call('SET', KEYS[2], digits(last))
+        end
         if unsettled then
             note(known)
-        elseif not open(known) and tick and key() == expected and tick > entry.tick and isDue(tick) then
+        elseif not open(known, last) and tick and key() == expected and tick > entry.tick and isDue(tick) then
             advance(tick)
-            push(7)
+            push(8)
         end
         return say('ledger', ledgerParts())
         """

@@ -87,7 +87,8 @@ struct Script: Sendable {
         if notAfter ~= '' and now > tonumber(notAfter) then return say('late') end
         local value, last = redis.call('GET', KEYS[1]), redis.call('GET', KEYS[2])
         local ours, fence = fresh and value == token, tonumber(last or '0') or 0
-        local nextFence = wantsFence and not (ours and fence > floor) and math.max(fence + 1, now, floor + 1)
+        local least = leastFence(floor)
+        local nextFence = wantsFence and not (ours and fence > least) and math.max(fence + 1, now, least + 1)
         -- 2^53: n + 1 may be n from here on.
         if nextFence and nextFence >= 9007199254740992 then return say('spent') end
         if guard then
@@ -128,7 +129,7 @@ struct Script: Sendable {
         if not value and owner and ownerToken(owner) ~= token and owner ~= claim then
             return say('orphaned', owner, last)
         end
-        local against = objection(ours or not value and ownerToken(owner) == token)
+        local against = objection(ours or not value and ownerToken(owner) == token, math.max(fence, floor))
         if against then return against end
 
         if nextFence then

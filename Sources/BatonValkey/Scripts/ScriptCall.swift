@@ -152,6 +152,7 @@ extension ScriptCall {
         call.command.append(request.guarding == nil ? [] : Token.fresh())
         call.append(request.expected)
         call.command.append(request.floor)
+        call.command.append(request.fence)
         call.command.append(request.tick)
         for line in request.lines { call.command.append(line) }
         return call

@@ -118,7 +118,7 @@ struct RequestContext {
         name == StoreOperation.holder ? model.look(at: place.keys, at: now).token ?? bytes("a") : bytes(name)
     }
 
-    private func value(of fence: StoreOperation.Fence, _ keys: LockKeys) -> Int64 {
+    func value(of fence: StoreOperation.Fence, _ keys: LockKeys) -> Int64 {
         switch fence {
         case .unknown: 0
         case .last: model.look(at: keys, at: now).fence

@@ -31,6 +31,7 @@ extension StoreOperation: CustomStringConvertible {
         case .settle(let step):
             Self.line(
                 "settle \(step.place.rawValue)", step.isGuarded ? "guarded" : nil, step.floor.map { "floor \($0)" },
+                step.fence == .unknown ? nil : "fence (\(step.fence))",
                 step.tick.map { "expecting \(step.expected), up to \($0), \(step.lines) lines" })
         case .ask(let place, let call): "ask for a run of \(place.rawValue), call \(call)"
         case .lookAtLedger(let place): "look at the ledger of \(place.rawValue)"

@@ -45,6 +45,7 @@ extension StoreOperation {
         var place: Place
         var isGuarded = true
         var floor: Int64?
+        var fence = Fence.unknown
         var expected = Seen.present
         var tick: Int64?
         var lines = 0
@@ -57,7 +58,8 @@ extension StoreOperation {
         case ..<8:
             return .settle(
                 Settle(
-                    place: place, isGuarded: random.chance(80), floor: floor(&random), expected: seen(&random),
+                    place: place, isGuarded: random.chance(80), floor: floor(&random),
+                    fence: random.chance(20) ? fence(&random) : .unknown, expected: seen(&random),
                     tick: random.chance(50) ? tick(&random) : nil, lines: random.pick(0, 1, 3)))
         case ..<11: return .ask(place, call: random.pick("p", "q"))
         case ..<13: return .lookAtLedger(place)
@@ -171,7 +173,8 @@ extension RequestContext {
         let keys = step.place.keys
         return SettleRequest(
             keys: keys, guarding: step.isGuarded ? .init(maxLockTimeout: limit) : nil, floor: floor(step.floor, keys),
-            expected: key(step.expected, keys), tick: step.tick.map { max(0, position(keys) + $0) },
+            fence: value(of: step.fence, keys), expected: key(step.expected, keys),
+            tick: step.tick.map { max(0, position(keys) + $0) },
             lines: lines(step.lines))
     }
 }

@@ -97,7 +97,7 @@ extension StoreOperation {
         }
     }
 
-    private static func fence(_ random: inout SplitMix) -> Fence {
+    static func fence(_ random: inout SplitMix) -> Fence {
         random.pick(.unknown, .last, .last, .ahead(.seconds(random.pick(-100, 100, 10_000))))
     }
 

@@ -132,7 +132,9 @@ enum StoreOperation: Sendable, Equatable {
             ].map { .release($0) }
         case .settle(let step):
             return [
-                step.with(\.isGuarded, false), step.with(\.floor, nil), step.with(\.tick, nil), step.with(\.lines, 0),
+                step.with(\.isGuarded, false), step.with(\.floor, nil), step.with(\.fence, .unknown),
+                step.with(\.tick, nil),
+                step.with(\.lines, 0),
             ].map { .settle($0) }
         case .look, .setMark, .ask, .lookAtLedger, .history, .pass, .passNextEnd, .forgetEverything, .deleteLock,
             .deleteLedger, .movePosition, .restart:
