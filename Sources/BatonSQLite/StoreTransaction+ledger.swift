@@ -28,7 +28,7 @@ extension StoreTransaction {
     /// An operator asks for a run.
     mutating func ask(_ request: AskRequest) throws -> LedgerView.Asked {
         var ledger = try ledger(request.keys)
-        let asked = ledger.ask(request, at: wallMicroseconds)
+        let asked = ledger.ask(request, fence: try lastFence(request.keys.fence), at: wallMicroseconds)
         try write(ledger, request.keys)
         try announce(request.keys)
         return asked

@@ -35,12 +35,23 @@ struct LedgerTests {
         #expect(try #require(grant.fence) > first.id)
         _ = store.release(ReleaseRequest(keys: keys, token: [1], guarding: false), at: 100_000_000)
         let second = ask(2, 100)
-        #expect(second.id == first.id + 1)
-        // It is the same clock: the run of the first has a larger fence than the second, and nothing was lost.
+        #expect(second.id == (grant.fence ?? 0) + 1)
+        // Nothing was lost: it is granted.
         claim = LedgerClaim(
             expected: store.look(at: keys, withLedger: true, at: 0).ledger?.entry?.key, tick: 1000, manual: second.id,
             info: [2])
         guard case .granted = try acquire(2, claim, 100) else { throw Failure() }
+    }
+
+    @Test mutating func aWishIsNeverOneThatWasGivenUp() throws {
+        _ = settle(1000)
+        let first = ask(1, 1000)
+        // Told of by who is not the holder: the fence that the store grants next is no larger for it.
+        let run = LedgerEntry(tick: 1002, attempt: 1, fence: first.id + 5, changed: 0, info: [1])
+        let record = RunRecord(run: run, outcome: [1], line: nil)
+        _ = store.release(ReleaseRequest(keys: keys, token: [1], guarding: false, outcome: record), at: 1_000_000_000)
+        #expect(store.look(at: keys, withLedger: true, at: 0).ledger?.asked == nil)
+        #expect(ask(2, 100).id == first.id + 1)
     }
 
     @Test mutating func anEmptyLedgerIsSettledUpToWhatIsKnownAndNow() {
@@ -59,7 +70,8 @@ struct LedgerTests {
             let next = LedgerClaim(expected: after.entry?.key, tick: tick, info: [2])
             #expect(try acquire(2, next, second) == .ledger(after), "\(tick) at \(second)")
         }
-        guard case .granted = try acquire(2, LedgerClaim(expected: after.entry?.key, tick: 1002, info: [2]), 1001) else {
+        guard case .granted = try acquire(2, LedgerClaim(expected: after.entry?.key, tick: 1002, info: [2]), 1001)
+        else {
             throw Failure()
         }
     }

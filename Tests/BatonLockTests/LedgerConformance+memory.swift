@@ -153,7 +153,7 @@ extension LedgerConformance {
             #expect(try await store.settleTicks(floor: run.tick + 1).entry?.fence == 0)
             try await subject.movePosition(.report, again.tick)
             renewal.token = bytes("c")
-            renewal.ledger = again
+            renewal.ledger = again.with(\.outcome, bytes("not by a renewal"))
             #expect(try await store.renew(renewal) == .renewed(timeToLive: leaseLength))
             #expect(try await store.ledger().entry == again)
         }
@@ -174,6 +174,8 @@ extension LedgerConformance {
             #expect(try await store.ledger().entry == run)
             #expect(try await renews(run.with(\.tick, run.tick - 5)) == .renewed(timeToLive: leaseLength))
             #expect(try await renews(run.with(\.fence, run.fence - 5)) == .renewed(timeToLive: leaseLength))
+            let crossed = run.with(\.tick, run.tick - 5).with(\.fence, run.fence + 5)
+            #expect(try await renews(crossed) == .renewed(timeToLive: leaseLength))
             #expect(try await store.ledger().entry == run)
             // Settled further, with the run still known.
             let view = try await store.settleTicks(after: LedgerView(entry: run), upTo: run.tick + 3, "skipped")

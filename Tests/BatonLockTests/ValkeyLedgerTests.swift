@@ -116,6 +116,17 @@ struct ValkeyLedgerTests {
         }
     }
 
+    /// Also when the server's clock is behind it.
+    @Test func aWishIsNeverOneThatWasGivenUp() async throws {
+        try await withServer { server in
+            try await withValkeyStore(server.unix) { store in
+                let first = try await store.ask("first").id + 60_000_000
+                try server.ask("HSET", Self.ledger, "asked", "\(first)", "pending", "0")
+                #expect(try await store.ask("second").id == first + 1)
+            }
+        }
+    }
+
     @Test func keysOfAnotherTypeAreRefusedAndNothingIsDone() async throws {
         try await withServer { server in
             try await withValkeyStore(server.unix) { store in

@@ -167,9 +167,11 @@ package struct Ledger: Equatable, Sendable {
     // MARK: Operators
 
     /// A run is asked for, unless one is already. Returns the request that stands.
-    package mutating func ask(_ request: AskRequest, at now: Int64) -> LedgerView.Asked {
+    ///
+    /// - Parameter fence: the last one that was granted. What is asked for now comes after it.
+    package mutating func ask(_ request: AskRequest, fence: Int64, at now: Int64) -> LedgerView.Asked {
         if let ask, ask.isPending || ask.call == request.call { return ask.asked }
-        let asked = LedgerView.Asked(id: max(now, (ask?.asked.id ?? 0) + 1), by: request.by)
+        let asked = LedgerView.Asked(id: max(now, (ask?.asked.id ?? 0) + 1, fence + 1), by: request.by)
         ask = Ask(asked: asked, call: request.call, isPending: true)
         return asked
     }

@@ -26,7 +26,8 @@ extension StoreModel {
 
     /// An operator asks for a run. Whoever waits for the lock is told.
     package mutating func ask(_ request: AskRequest, at moment: Moment) -> (LedgerView.Asked, Announcement) {
-        let asked = ledgers[request.keys.ledger, default: Ledger()].ask(request, at: moment.wall)
+        let fence = fences[request.keys.fence] ?? 0
+        let asked = ledgers[request.keys.ledger, default: Ledger()].ask(request, fence: fence, at: moment.wall)
         return (asked, Announcement(lock: request.keys.lock))
     }
 

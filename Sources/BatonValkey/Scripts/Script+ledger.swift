@@ -241,10 +241,12 @@ extension Script {
         """
 
     /// One that was asked for stands until it is claimed; asked again by the same call, it is the same afterwards, too.
+    /// It comes after all that was granted before.
     private static let askBody = """
         local by, call = ARGV[1], ARGV[2]
         if not asked or not pending and fields[11] ~= call then
-            asked, fields[10] = math.max(now, (asked or 0) + 1), by
+            local last = number(redis.call('GET', KEYS[2])) or 0
+            asked, fields[10] = math.max(now, (asked or 0) + 1, last + 1), by
             redis.call('HSET', KEYS[6], 'asked', digits(asked), 'by', by, 'call', call, 'pending', '1')
         end
         announce()

@@ -60,11 +60,11 @@ extension StoreOperation {
                 Settle(
                     place: place, isGuarded: random.chance(80), floor: floor(&random),
                     fence: random.chance(20) ? fence(&random) : .unknown, expected: seen(&random),
-                    tick: random.chance(50) ? tick(&random) : nil, lines: random.pick(0, 1, 3)))
-        case ..<11: return .ask(place, call: random.pick("p", "q"))
-        case ..<13: return .lookAtLedger(place)
-        case ..<15: return .history(place, limit: random.pick(1, 5, 200))
-        case 15: return .deleteLedger(place)
+                    tick: random.chance(70) ? tick(&random) : nil, lines: random.pick(1, 3, 0)))
+        case ..<10: return .ask(place, call: random.pick("p", "q"))
+        case ..<12: return .lookAtLedger(place)
+        case ..<16: return .history(place, limit: random.pick(1, 5, 200))
+        case 16: return .deleteLedger(place)
         default: return .movePosition(place, random.pick(-100, -50, -50, 0, 50))
         }
     }
