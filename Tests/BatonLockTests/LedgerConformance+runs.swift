@@ -3,12 +3,11 @@
 
 import BatonCore
 import BatonLock
-import BatonSystem
 import Testing
 
 @testable import BatonTestSupport
 
-/// Outcomes, the history, and what operators ask for.
+/// Outcomes, the history, and requests that can never work.
 extension LedgerConformance {
     // MARK: Outcomes
 
@@ -148,80 +147,6 @@ extension LedgerConformance {
             for none in [0, -1] { #expect(try await store.history(none) == []) }
             let other = try await store.history(of: LockKeys(prefix: "test", job: "other"), limit: 5, timeout: patience)
             #expect(other == [])
-        }
-    }
-
-    // MARK: What operators ask for
-
-    @Test(arguments: StoreBackend.all)
-    func aRunThatIsAskedForIsClaimedOnce(backend: StoreBackend) async throws {
-        try await backend.with { subject in
-            let store = subject.store
-            let opened = try await subject.open()
-            let tick = try #require(opened.entry).tick
-            let asked = try await store.ask("first", by: "ana")
-            #expect(asked.by == "ana")
-            #expect(try await store.ledger() == LedgerView(entry: opened.entry, asked: asked))
-            // One at a time; and the answer may have been lost.
-            #expect(try await store.ask("second", by: "ben") == asked)
-            let view = try await store.ledger()
-            for wrong in [
-                LedgerClaim(after: view, tick: tick, manual: asked.id + 1),
-                LedgerClaim(after: view, tick: tick + 1, manual: asked.id),
-                LedgerClaim(after: view, tick: tick, attempt: 2, manual: asked.id),
-                LedgerClaim(after: view, tick: tick),
-            ] {
-                #expect(try await store.acquire(.claiming("x", wrong)) == .ledger(view), "\(wrong)")
-            }
-            let run = try await subject.claim("a", LedgerClaim(after: view, tick: tick, manual: asked.id))
-            #expect(run.tick == tick && run.manual == asked.id)
-            #expect(try await store.ledger().asked == nil)
-            // The same call, whose answer was lost, wants no second run. Another one does.
-            #expect(try await store.ask("first", by: "ana") == asked)
-            #expect(try await store.ledger().asked == nil)
-            let next = try await store.ask("third")
-            #expect(next.id > asked.id)
-            #expect(try await store.ledger().asked == next)
-            // Another attempt at the first is not the second.
-            #expect(try await store.end("a", run, "failed"))
-            let failed = try await store.ledger()
-            let retry = LedgerClaim(after: failed, tick: tick, attempt: 2, manual: asked.id)
-            _ = try await subject.claim("b", retry)
-            #expect(try await store.ledger().asked == next)
-            #expect(try await store.release("b"))
-            // Nor does a tick take it away.
-            _ = try await subject.claim("c", LedgerClaim(after: try await store.ledger(), tick: tick + 1))
-            #expect(try await store.ledger().asked == next)
-        }
-    }
-
-    @Test(arguments: StoreBackend.all)
-    func aRunMayBeAskedForBeforeTheLedgerIsOpen(backend: StoreBackend) async throws {
-        try await backend.with { subject in
-            let store = subject.store
-            let asked = try await store.ask("first")
-            #expect(try await store.ledger() == LedgerView(asked: asked))
-            try await store.settle()
-            let view = try await store.settleTicks()
-            #expect(view.asked == asked)
-            let tick = try #require(view.entry).tick
-            _ = try await subject.claim("a", LedgerClaim(after: view, tick: tick, manual: asked.id))
-        }
-    }
-
-    @Test(arguments: StoreBackend.all)
-    func askingIsAnnounced(backend: StoreBackend) async throws {
-        try await backend.with { subject in
-            let store = subject.store
-            _ = try await subject.open()
-            try await store.withAnnouncements(of: .report) { bell in
-                await bell.wait(until: BootClock.now() + .milliseconds(100))
-                let limit = BootClock.now() + .seconds(5)
-                async let waiting: Void = bell.wait(until: limit)
-                _ = try await store.ask("first")
-                await waiting
-                #expect(BootClock.now() < limit, "no ring")
-            }
         }
     }
 

@@ -22,7 +22,8 @@ struct StoreUnderTest: Sendable {
     /// The ledger goes away; the history stays.
     var deleteLedger: @Sendable (LockKeys) async throws -> Void = { _ in throw TestFailure("no ledgers here") }
     /// The ledger's position becomes another: an older copy came back, or a newer one.
-    var movePosition: @Sendable (LockKeys, Int64) async throws -> Void = { _, _ in throw TestFailure("no ledgers here") }
+    var movePosition: @Sendable (LockKeys, Int64) async throws -> Void = { _, _ in throw TestFailure("no ledgers here")
+    }
 }
 
 /// A kind of store, and a way to have a fresh one.

@@ -43,9 +43,13 @@ public struct LedgerEntry: Equatable, Sendable {
 
     /// What changes when anything of it does that a decision rests on: what a claim is compared by.
     public struct Key: Hashable, Sendable {
+        /// The position.
         public var tick: Int64
+        /// The last run's attempt, or 0.
         public var attempt: Int
+        /// The last run's fence, or 0.
         public var fence: Int64
+        /// Whether somebody has said how the last run ended.
         public var hasOutcome: Bool
 
         /// The key of an entry that was seen.
