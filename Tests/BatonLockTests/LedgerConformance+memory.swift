@@ -105,6 +105,20 @@ extension LedgerConformance {
         }
     }
 
+    /// Not even when it is as it was seen: between the two somebody else may have opened it, and claimed.
+    @Test(arguments: StoreBackend.all)
+    func nothingIsClaimedByTheRequestThatOpensALedger(backend: StoreBackend) async throws {
+        try await backend.with { subject in
+            let store = subject.store
+            try await store.settle()
+            let view = try await store.settleTicks()
+            try await subject.deleteLedger(.report)
+            let claim = LedgerClaim(after: view, tick: try #require(view.entry).tick + 1)
+            #expect(try await store.acquire(.claiming("a", claim)).ledger?.entry?.attempt == 0)
+            #expect(try await store.look().token == nil)
+        }
+    }
+
     /// What one node remembers is a floor and no position: ticks after it may have been run by nodes that are gone.
     @Test(arguments: StoreBackend.all)
     func anEmptyLedgerIsSettledUpToNowWhateverAnybodyRemembers(backend: StoreBackend) async throws {

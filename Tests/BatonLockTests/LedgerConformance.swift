@@ -3,6 +3,7 @@
 
 import BatonCore
 import BatonLock
+import BatonSQLite
 import Testing
 
 @testable import BatonTestSupport
@@ -88,6 +89,37 @@ struct LedgerConformance {
             // Its lease is over: what became of the run, nobody has said.
             let fence = try #require(try await store.acquire(.claiming("b", next, ownerRecord: seen)).grant?.fence)
             #expect(try await store.ledger().entry?.fence == fence)
+        }
+    }
+
+    /// Nor does a lock that is there, but whose lease was seen to end, go past the ledger.
+    @Test(arguments: StoreBackend.all)
+    func aLeaseThatWasSeenToEndComesBeforeTheLedger(backend: StoreBackend) async throws {
+        try await backend.with { subject in
+            let store = subject.store
+            let opened = try await subject.open()
+            let tick = try #require(opened.entry).tick
+            let run = try await subject.claim("a", LedgerClaim(after: opened, tick: tick + 1))
+            let view = try await store.ledger()
+            let next = LedgerClaim(after: view, tick: tick + 2, lines: ["lost"])
+            let seen = try #require(try await store.acquire(.claiming("b", next)).heldBy?.owner)
+            // A file's locks run out by the clock that holders count on: one that is there is held.
+            if store is SQLiteStore {
+                #expect(try await store.acquire(.claiming("b", next, ownerRecord: seen)).heldBy != nil)
+                return
+            }
+            // Decided on before the run was claimed.
+            let stale = LedgerClaim(after: opened, tick: tick + 1, lines: ["stale"])
+            #expect(try await store.acquire(.claiming("b", stale, ownerRecord: seen)) == .ledger(view))
+            #expect(try await store.look().token == bytes("a"))
+            let grant = try #require(try await store.acquire(.claiming("b", next, ownerRecord: seen)).grant)
+            let entry = try #require(try await store.ledger().entry)
+            #expect(entry == next.entry(fence: grant.fence ?? 0, at: entry.changed))
+            #expect(try await store.history() == ["lost"])
+            // What the dead holder's machine says later of its run is a line, and no outcome of this one.
+            #expect(try await store.end("a", run, line: "ran late") == false)
+            #expect(try await store.ledger().entry == entry)
+            #expect(try await store.look().token == bytes("b"))
         }
     }
 

@@ -89,7 +89,7 @@ public enum AcquireReply: Equatable, Sendable {
     case unsettled(nonce: Bytes, wait: Duration)
     /// A mark keeps everyone from being granted this lock.
     case marked(Mark)
-    /// The lock is free, but the claim does not follow what the ledger says (rule S8). Only to a request with a claim.
+    /// The lock could be had, but the claim does not follow what the ledger says (rule S8). Only to a request with a claim.
     case ledger(LedgerView)
     /// The request arrived after its `notAfter` (rule S2).
     case late
