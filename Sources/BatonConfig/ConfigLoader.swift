@@ -100,9 +100,6 @@ package struct ConfigLoader: Sendable {
     let user: uid_t
     /// Where its secrets may be.
     let credentials: Credentials
-    /// Whether jobs may have schedules. Until batond runs them, a file with such keys is refused: it would be kept running
-    /// instead. The day it does, this goes, here and in `JobDecoder`.
-    package var readsSchedules = false
 
     /// A loader for a daemon that runs as this process's user, or another one.
     package init(user: UInt32? = nil, credentials: Credentials = .own) {
@@ -136,8 +133,7 @@ package struct ConfigLoader: Sendable {
         let (settings, defaults) = decoder.decode(root)
         if let defaults {
             let checker = JobDecoder(
-                name: "defaults", store: settings.store, launcher: settings.launcher, user: user, log: log,
-                readsSchedules: readsSchedules)
+                name: "defaults", store: settings.store, launcher: settings.launcher, user: user, log: log)
             _ = checker.decode(defaults, needsCommand: false)
         }
         log.sort()
@@ -193,8 +189,7 @@ package struct ConfigLoader: Sendable {
             let whole = node.defaults?.below(own) ?? own
             digest = ConfigDigest(whole)
             let decoder = JobDecoder(
-                name: name, store: node.settings.store, launcher: node.settings.launcher, user: user, log: log,
-                readsSchedules: readsSchedules)
+                name: name, store: node.settings.store, launcher: node.settings.launcher, user: user, log: log)
             definition = decoder.decode(whole)
             if let definition { warnOfProgram(definition, own, log) }
         } catch {

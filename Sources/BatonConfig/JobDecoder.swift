@@ -14,14 +14,9 @@ struct JobDecoder {
     /// The daemon's user.
     let user: uid_t
     let log: ProblemLog
-    /// See `ConfigLoader.readsSchedules`.
-    var readsSchedules = false
     var zones = TimeZoneFolder.system
 
     private static let planned = ["plugin", "notify"]
-    private static let scheduleKeys = [
-        "schedule", "every", "timezone", "jitter", "catch_up", "start_deadline", "overlap", "retry", "run",
-    ]
 
     /// The definition, nil when nothing says what to run; problems are in `log`.
     func decode(_ root: ConfigNode, needsCommand: Bool = true) -> JobDefinition? {
@@ -30,9 +25,9 @@ struct JobDecoder {
         var job = JobDefinition(name: name, command: command ?? .shell(""))
         decodeProcess(&reader, &job)
         decodeEnvironment(&reader, &job)
-        if readsSchedules { decodeSchedule(&reader, &job, of: needsCommand ? root : nil) }
+        decodeSchedule(&reader, &job, of: needsCommand ? root : nil)
         decodeTables(&reader, &job)
-        reader.finish(planned: readsSchedules ? Self.planned : Self.planned + Self.scheduleKeys)
+        reader.finish(planned: Self.planned)
         return command == nil ? nil : job
     }
 

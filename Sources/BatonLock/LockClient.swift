@@ -60,9 +60,14 @@ package final class LockClient: Sendable {
     }
 
     /// Gives the lock back if `token` still holds it, and announces it. Shielded from cancellation by its callers.
+    ///
+    /// - Parameter outcome: how the run ended that was claimed with the lock; it counts whether or not the lock is ours.
     @discardableResult
-    package func release(token: Bytes, mark: Mark? = nil) async throws(LockError) -> Bool {
-        try await store.release(policy.release(of: keys, token: token, mark: mark), timeout: policy.answerTimeout)
+    package func release(
+        token: Bytes, mark: Mark? = nil, outcome: RunRecord? = nil
+    ) async throws(LockError) -> Bool {
+        try await store.release(
+            policy.release(of: keys, token: token, mark: mark, outcome: outcome), timeout: policy.answerTimeout)
     }
 
     /// As ``release(token:mark:)``, shielded from cancellation.

@@ -73,6 +73,11 @@ public final class StoreClock: Sendable {
         state.withLock { $0.latest }?.serverTime(at: BootClock.now())
     }
 
+    /// The same as far as anybody can say: it may be a little later than it really is.
+    public var likelyNow: Int64? {
+        state.withLock { $0.latest }?.likelyTime(at: BootClock.now())
+    }
+
     /// The last answer that a lease has to be compared with; nil: none.
     var told: ClockReading? { state.withLock { $0.told } }
 

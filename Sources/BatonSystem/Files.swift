@@ -74,8 +74,11 @@ package enum Files {
         try checked(clinux_admit_group(path, owningGroupMay ? 1 : 0, group), "set the access control list of \(path)")
     }
 
+    /// Removes a file, if it is there.
+    package static func remove(_ path: String) { unlink(path) }
+
     /// The names in a folder, in order; none if it can't be read.
-    static func entries(in path: String) -> [String] {
+    package static func entries(in path: String) -> [String] {
         guard let folder = opendir(path) else { return [] }
         defer { closedir(folder) }
         var names: [String] = []

@@ -174,6 +174,9 @@ public final class ValkeyStore: Service {
     /// first reply. Asks nobody.
     public func serverTime() -> Int64? { serverClock.now }
 
+    /// The server's time as far as it is known: an hour after the last answer half a minute is not missing from it.
+    public func tickTime() -> Int64? { serverClock.likelyNow }
+
     /// Runs `body` while announcements of this lock ring the bell.
     ///
     /// The first listener makes the store's second connection. The body starts without it when that takes more than a

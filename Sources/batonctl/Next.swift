@@ -44,8 +44,7 @@ struct Next: AsyncParsableCommand {
         guard FileManager.default.fileExists(atPath: path) else {
             throw Failure(code: .configuration, message: "\(path): there is no such file")
         }
-        var loader = ConfigLoader(credentials: .ofAnotherProcess)
-        loader.readsSchedules = true
+        let loader = ConfigLoader(credentials: .ofAnotherProcess)
         let file: JobFile
         do {
             file = try JobFile(path, loader)

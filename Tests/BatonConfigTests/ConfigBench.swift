@@ -13,11 +13,8 @@ final class ConfigBench {
     let folder: String
     var node: String { folder + "/batond.toml" }
     var jobs: String { folder + "/jobs.d" }
-    /// Whether jobs may have schedules.
-    private let readsSchedules: Bool
 
-    init(readsSchedules: Bool = false) throws {
-        self.readsSchedules = readsSchedules
+    init() throws {
         folder = "/tmp/baton-config-\(UInt64.random(in: .min ... .max))"
         try makeFolder(folder)
         try makeFolder(jobs)
@@ -44,9 +41,7 @@ final class ConfigBench {
     }
 
     private func loader(user: uid_t? = nil) -> ConfigLoader {
-        var loader = ConfigLoader(user: user)
-        loader.readsSchedules = readsSchedules
-        return loader
+        ConfigLoader(user: user)
     }
 
     func loadNode(_ text: String, mode: mode_t = 0o644, overrides: NodeOverrides = NodeOverrides()) -> LoadedNode {

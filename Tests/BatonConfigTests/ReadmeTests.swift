@@ -46,13 +46,16 @@ import Testing
         let rows = try #require(section.first).split(separator: "\n").filter { $0.hasPrefix("| `") }
         #expect(rows.count >= 18)
         let bench = try ConfigBench()
-        let plain = try bench.job("shell = 'true'")
+        let ofTicks: Set = ["timezone", "jitter", "catch_up", "start_deadline", "overlap", "retry"]
         for row in rows {
             let cells = row.split(separator: "|").map { $0.trimmingCharacters(in: .whitespaces) }
             let key = cells[0].replacingOccurrences(of: "`", with: "")
             let value = cells[1].replacingOccurrences(of: "`", with: "")
             guard cells[1].hasPrefix("`"), value.count + 2 == cells[1].count else { continue }
-            #expect(try bench.job("\(key) = \(value)\nshell = 'true'") == plain, "the default of \(key)")
+            let rest =
+                "shell = 'true'" + (ofTicks.contains(String(key.prefix { $0 != "." })) ? "\nschedule = '@daily'" : "")
+            #expect(
+                try bench.job("\(key) = \(value)\n\(rest)") == bench.job(rest), "the default of \(key)")
         }
     }
 }

@@ -8,7 +8,7 @@ import Testing
 /// `schedule`, `every` and what belongs to them, in a job's file.
 @Suite struct ScheduleFileTests {
     private static func job(_ text: String, defaults: String = "") throws -> JobDefinition {
-        try ConfigBench(readsSchedules: true).job("shell = 'true'\n" + text, defaults: defaults)
+        try ConfigBench().job("shell = 'true'\n" + text, defaults: defaults)
     }
 
     @Test func everyKeyIsRead() throws {
@@ -185,20 +185,7 @@ import Testing
         ("scheduel = '@daily'", ":2: scheduel: unknown key 'scheduel'; did you mean 'schedule'?"),
     ])
     func whatCannotBeSaysWhereAndWhy(lines: String, wanted: String) throws {
-        let problems = try ConfigBench(readsSchedules: true).problems(ofJob: "shell = 'true'\n\(lines)")
+        let problems = try ConfigBench().problems(ofJob: "shell = 'true'\n\(lines)")
         #expect(problems == [wanted])
-    }
-
-    /// Until batond runs such jobs: they would be kept running instead.
-    @Test(arguments: [
-        "schedule = '@daily'", "every = '5m'", "timezone = 'UTC'", "jitter = '5s'", "catch_up = 'all'",
-        "start_deadline = '5s'", "overlap = 'skip'", "retry.attempts = 3", "run.timeout = '5s'",
-    ])
-    func noScheduleIsTakenYet(line: String) throws {
-        let key = String(line.prefix { $0 != " " && $0 != "." })
-        let reason = ":2: \(key): is not supported by this version of Baton yet"
-        #expect(try ConfigBench().problems(ofJob: "shell = 'true'\n\(line)") == [reason])
-        let defaults = try ConfigBench().problems(ofNode: "[defaults]\n\(line)")
-        #expect(defaults == ["batond.toml:2: defaults.\(key): is not supported by this version of Baton yet"])
     }
 }

@@ -112,7 +112,7 @@ private struct JobLoopWorld {
         case .renewed(let runID, _, _): renewals.removeAll { $0.runID == runID }
         case .event(.released): tokens[releases.removeFirst()] = nil
         case .event(.releaseFailed): releases.removeFirst()
-        case .begun, .inherited, .event, .keeper, .roomChanged, .rang: break
+        case .begun, .inherited, .event, .keeper, .roomChanged, .rang, .preempted: break
         }
     }
 

@@ -28,7 +28,7 @@ extension FuzzTarget {
             let log = ProblemLog()
             let decoder = JobDecoder(
                 name: "report", store: StoreSettings(location: .sqlite(path: "/f")), launcher: launcher, user: 0,
-                log: log, readsSchedules: true)
+                log: log)
             if let defaults { _ = decoder.decode(defaults, needsCommand: false) }
             let job = decoder.decode(defaults?.below(own) ?? own)
             log.sort()
@@ -48,7 +48,8 @@ extension FuzzTarget {
                 after: .exited(1), ranFor: .zero, failures: min(failures, 1 << 53), jitter: 0.999, by: "n")
             try require((mark?.remaining ?? .zero) <= job.restart.maxDelay, "a pause beyond restart.max_delay")
         }
-        guard var spec = try? LaunchSpec(job, runID: "r", fence: 1, node: "n") else { return }
+        let record = LeaseRecord(token: [1], fence: 1, timeout: job.lock.timeout)
+        guard var spec = try? LaunchSpec(job, runID: "r", record: record, node: "n") else { return }
         // A third of a nanosecond is not written down.
         spec.lostGrace = .nanoseconds(spec.lostGrace.nanoseconds)
         spec.stopTimeout = .nanoseconds(spec.stopTimeout.nanoseconds)

@@ -23,6 +23,8 @@ extension JobLoop {
         case roomChanged
         /// An announcement: the mark beside the lock may have changed.
         case rang
+        /// The next tick is due while this run goes on, and is to replace it.
+        case preempted(runID: String)
         /// What came of a renewal, and the lease record if it is another now.
         case renewed(runID: String, LeaseMachine.Event, LeaseRecord?)
     }

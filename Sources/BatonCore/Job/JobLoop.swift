@@ -87,6 +87,7 @@ package struct JobLoop: Equatable, Sendable {
             apply(.runEnded(outcome ?? .keeperLost, jitter: jitter), &room, now, &effects)
         case .roomChanged:
             apply(room.obstacle(to: job).map { .noRoom($0) } ?? .room, &room, now, &effects)
+        case .preempted(let runID): if run?.runID == runID { apply(.preempted, &room, now, &effects) }
         case .rang: if run != nil { effects.append(.lookAtMark) }
         case .renewed(let runID, let event, let record):
             if run?.runID == runID, let record {
@@ -101,7 +102,8 @@ package struct JobLoop: Equatable, Sendable {
         _ grant: LockGrant, runID: String, _ room: inout RunQuota, _ now: Instant, _ effects: inout [Effect]
     ) {
         let fence = grant.fence ?? 0
-        let record = LeaseRecord(token: grant.token, fence: fence, timeout: machine.timing.timeout)
+        let record = LeaseRecord(
+            token: grant.token, fence: fence, timeout: machine.timing.timeout, turn: grant.turn)
         effects.append(.noteFence(fence))
         guard run == nil else {
             // An earlier competition that was not waited for.
@@ -216,7 +218,8 @@ package struct JobLoop: Equatable, Sendable {
         switch event {
         case .elected, .waiting, .electionFailed, .withdrawn: awaitsHandedLock = false
         case .begin, .tookOver, .foundEnded, .lease, .keeperReady, .launchFailed, .workloadStarted, .runEnded,
-            .markSeen, .released, .releaseFailed, .runRequested, .superseded, .replaced, .noRoom, .room, .relieved,
+            .markSeen, .released, .releaseFailed, .runRequested, .preempted, .superseded, .replaced, .noRoom, .room,
+            .relieved,
             .drain, .abort, .woke:
             break
         }

@@ -19,7 +19,7 @@ extension JobMachine {
         case .elected(let runID, let fence, let failures, let sentAt, _):
             return giveBack(runID, fence, failures, sentAt: sentAt, at: now)
         case .waiting, .electionFailed, .lease, .keeperReady, .launchFailed, .workloadStarted, .runEnded, .markSeen,
-            .released, .releaseFailed, .noRoom, .withdrawn, .room, .woke:
+            .released, .releaseFailed, .preempted, .noRoom, .withdrawn, .room, .woke:
             return []
         }
     }
@@ -46,7 +46,7 @@ extension JobMachine {
             return [.withdraw]
         case .drain, .abort, .replaced, .superseded, .relieved: return [.withdraw] + retire()
         case .begin, .tookOver, .foundEnded, .lease, .keeperReady, .launchFailed, .workloadStarted, .runEnded,
-            .markSeen, .released, .releaseFailed, .runRequested, .withdrawn, .room, .woke:
+            .markSeen, .released, .releaseFailed, .runRequested, .preempted, .withdrawn, .room, .woke:
             return []
         }
     }
@@ -59,7 +59,7 @@ extension JobMachine {
         case .elected(let runID, let fence, let failures, let sentAt, _):
             return giveBack(runID, fence, failures, sentAt: sentAt, at: now)
         case .begin, .tookOver, .foundEnded, .waiting, .electionFailed, .lease, .keeperReady, .launchFailed,
-            .workloadStarted, .runEnded, .markSeen, .released, .releaseFailed, .noRoom, .withdrawn, .room:
+            .workloadStarted, .runEnded, .markSeen, .released, .releaseFailed, .preempted, .noRoom, .withdrawn, .room:
             return []
         }
     }

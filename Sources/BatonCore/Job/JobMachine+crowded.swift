@@ -19,7 +19,7 @@ extension JobMachine {
             return giveBack(runID, fence, failures, sentAt: sentAt, at: now)
         case .drain, .abort, .replaced, .superseded, .relieved: return retire()
         case .begin, .tookOver, .foundEnded, .waiting, .lease, .keeperReady, .launchFailed, .workloadStarted, .runEnded,
-            .markSeen, .released, .releaseFailed, .runRequested, .room, .woke:
+            .markSeen, .released, .releaseFailed, .runRequested, .preempted, .room, .woke:
             return []
         }
     }
@@ -34,7 +34,8 @@ extension JobMachine {
         case .elected(let runID, let fence, let failures, let sentAt, _):
             return giveBack(runID, fence, failures, sentAt: sentAt, at: now)
         case .begin, .tookOver, .foundEnded, .waiting, .electionFailed, .lease, .keeperReady, .launchFailed,
-            .workloadStarted, .runEnded, .markSeen, .released, .releaseFailed, .runRequested, .withdrawn, .woke:
+            .workloadStarted, .runEnded, .markSeen, .released, .releaseFailed, .runRequested, .preempted, .withdrawn,
+            .woke:
             return []
         }
     }

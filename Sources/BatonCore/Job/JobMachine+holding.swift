@@ -42,7 +42,7 @@ extension JobMachine {
             state = .launching(holding, giveUpAt: giveUpAt)
             return actions
         case .begin, .tookOver, .foundEnded, .waiting, .elected, .electionFailed, .workloadStarted, .released,
-            .releaseFailed, .runRequested, .noRoom, .withdrawn, .room, .superseded:
+            .releaseFailed, .runRequested, .preempted, .noRoom, .withdrawn, .room, .superseded:
             return []
         }
     }
@@ -61,7 +61,10 @@ extension JobMachine {
         case .drain, .replaced: return stop(holding, pid: pid, at: now)
         case .relieved: return retire()
         case .abort: return [.killWorkload] + stop(holding, pid: pid, at: now)
+        case .preempted: return stop(holding, pid: pid, as: .replaced, at: now)
         case .runEnded(let outcome, let jitter): return ended(holding, outcome, jitter: jitter, at: now)
+        case .woke where timeoutAt(holding).map { now >= $0 } ?? false:
+            return stop(holding, pid: pid, as: .timedOut, at: now)
         case .woke, .lease:
             return keepLease(event, holding, pid: pid, at: now) { pid == nil ? .starting($0) : .running($0, pid: pid) }
         case .begin, .tookOver, .foundEnded, .waiting, .elected, .electionFailed, .keeperReady, .launchFailed,
@@ -70,7 +73,11 @@ extension JobMachine {
         }
     }
 
-    private mutating func stop(_ holding: Holding, pid: Int32?, at now: Instant) -> [Action] {
+    private mutating func stop(
+        _ holding: Holding, pid: Int32?, as outcome: RunOutcome = .stopped, at now: Instant
+    ) -> [Action] {
+        var holding = holding
+        holding.stopOutcome = outcome
         // The keeper kills after `stopTimeout` by itself; this is for one that is hung.
         state = .stopping(holding, pid: pid, killAt: now + stopTimeout + .seconds(2))
         return [.stopWorkload]
@@ -85,7 +92,8 @@ extension JobMachine {
         case .relieved: return retire()
         case .runEnded(let outcome, let jitter):
             // It was being stopped: a keeper that was killed with it, and could not say so, changes nothing about that.
-            return ended(holding, outcome == .keeperLost ? .stopped : outcome, jitter: jitter, at: now)
+            let wasStopped = outcome == .keeperLost || outcome == .stopped
+            return ended(holding, wasStopped ? holding.stopOutcome : outcome, jitter: jitter, at: now)
         case .workloadStarted(let pid):
             state = .stopping(holding, pid: pid, killAt: killAt)
             return [.stopWorkload]
@@ -95,7 +103,8 @@ extension JobMachine {
             let actions = keepLease(event, holding, pid: pid, at: now) { .stopping($0, pid: pid, killAt: later) }
             return isOverdue && !actions.contains(.killWorkload) ? actions + [.killWorkload] : actions
         case .begin, .tookOver, .foundEnded, .waiting, .elected, .electionFailed, .keeperReady, .launchFailed,
-            .markSeen, .released, .releaseFailed, .runRequested, .noRoom, .withdrawn, .room, .superseded, .replaced,
+            .markSeen, .released, .releaseFailed, .runRequested, .preempted, .noRoom, .withdrawn, .room, .superseded,
+            .replaced,
             .drain:
             return []
         }
@@ -116,7 +125,8 @@ extension JobMachine {
             state = .ending(holding, pid: pid)
             return []
         case .begin, .tookOver, .foundEnded, .waiting, .elected, .electionFailed, .keeperReady, .launchFailed,
-            .workloadStarted, .markSeen, .released, .releaseFailed, .runRequested, .noRoom, .withdrawn, .room,
+            .workloadStarted, .markSeen, .released, .releaseFailed, .runRequested, .preempted, .noRoom, .withdrawn,
+            .room,
             .superseded, .replaced, .drain:
             return []
         }

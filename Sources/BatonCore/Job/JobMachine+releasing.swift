@@ -6,15 +6,20 @@ extension JobMachine {
     mutating func ended(
         _ holding: Holding, _ outcome: RunOutcome, jitter: Double, at now: Instant
     ) -> [Action] {
+        let outcome = outcome.judged(by: successCodes)
         // A lease that is over, or about to be, is nothing to hand on.
-        if want == .replace, !holding.lease.isOver, now < holding.lease.deadline - timing.timeout / 2 {
+        if want == .replace, !isScheduled, !holding.lease.isOver, now < holding.lease.deadline - timing.timeout / 2 {
             state = .retired
             return [.settle(outcome), .handOver(until: holding.lease.deadline), .retired]
         }
         let ranFor = holding.startedAt.map { now - $0 } ?? .zero
+        // Who goes leaves nothing behind; what follows a tick stands in the ledger.
+        if want == .drain || want == .replace || isScheduled {
+            return [.settle(outcome)] + release(holding, mark: nil, at: now)
+        }
         let mark = restart.mark(
             after: outcome, ranFor: ranFor, failures: holding.failures, jitter: jitter, by: node)
-        return [.settle(outcome)] + release(holding, mark: want == .drain || want == .replace ? nil : mark, at: now)
+        return [.settle(outcome)] + release(holding, mark: mark, at: now)
     }
 
     mutating func release(_ holding: Holding, mark: Mark?, at now: Instant) -> [Action] {
@@ -48,7 +53,8 @@ extension JobMachine {
             state = .releasing(holding, mark, sent: true, retryAt: nil)
             return [.release(mark)]
         case .begin, .tookOver, .foundEnded, .waiting, .elected, .electionFailed, .keeperReady, .launchFailed,
-            .workloadStarted, .runEnded, .markSeen, .runRequested, .noRoom, .withdrawn, .room, .superseded, .relieved,
+            .workloadStarted, .runEnded, .markSeen, .runRequested, .preempted, .noRoom, .withdrawn, .room, .superseded,
+            .relieved,
             .replaced, .drain, .abort:
             return []
         }

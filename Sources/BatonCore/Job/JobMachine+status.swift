@@ -58,7 +58,7 @@ extension JobMachine {
 
     private func describe(_ waiting: Waiting?, at now: Instant) -> Description {
         switch waiting {
-        case nil, .held: Description(state: .standby)
+        case nil, .held, .tick: Description(state: .standby)
         case .vanishedHolder:
             Description(state: .standby, reason: "the lock vanished without a release; its holder may still be at work")
         case .newStore(let until):

@@ -40,6 +40,8 @@ package struct JobMachine: Equatable, Sendable {
         /// The job is defined anew in a way that its process does not survive: stop properly, and leave the lock to the
         /// machine that follows.
         case replaced
+        /// The next tick is due, and the run is to make room for it.
+        case preempted
         /// This node may not take another run, and why.
         case noRoom(RunQuota.Obstacle)
         /// The competition that was to stop is over, without a grant.
@@ -81,6 +83,8 @@ package struct JobMachine: Equatable, Sendable {
 
     /// Why this node is not the runner.
     package enum Waiting: Equatable, Sendable {
+        /// The job is not due; the next tick in seconds, if there is one.
+        case tick(Int64?)
         case held
         case vanishedHolder
         case newStore(until: Instant)
@@ -94,6 +98,8 @@ package struct JobMachine: Equatable, Sendable {
         var failures: Int
         var lease: LeaseMachine
         var startedAt: Instant?
+        /// What it is when a stop ends it.
+        var stopOutcome = RunOutcome.stopped
     }
 
     enum State: Equatable, Sendable {
@@ -134,6 +140,10 @@ package struct JobMachine: Equatable, Sendable {
     var restart: JobDefinition.RestartSettings
     let lostGrace: Duration
     let stopTimeout: Duration
+    let runTimeout: Duration?
+    let successCodes: Set<Int32>
+    /// Its runs belong to ticks: no restart policy decides what follows.
+    let isScheduled: Bool
     let node: String
     var state = State.idle
     var want = Want.run
@@ -146,6 +156,9 @@ package struct JobMachine: Equatable, Sendable {
         restart = definition.restart
         lostGrace = definition.lock.lostGrace
         stopTimeout = definition.stop.timeout
+        runTimeout = definition.run.timeout
+        successCodes = definition.run.successCodes
+        isScheduled = definition.schedule != nil
     }
 
     package mutating func handle(_ event: Event, at now: Instant) -> [Action] {
@@ -187,10 +200,18 @@ package struct JobMachine: Equatable, Sendable {
         case .idle, .competing, .leaving, .crowded, .retired: nil
         case .resting(let until, _): until
         case .launching(let holding, let giveUpAt): min(giveUpAt, holding.lease.nextWake ?? giveUpAt)
-        case .starting(let holding), .running(let holding, _), .ending(let holding, _): holding.lease.nextWake
+        case .starting(let holding), .running(let holding, _):
+            [holding.lease.nextWake, timeoutAt(holding)].compactMap { $0 }.min()
+        case .ending(let holding, _): holding.lease.nextWake
         case .stopping(let holding, _, let killAt): min(killAt, holding.lease.nextWake ?? killAt)
         case .releasing(_, _, _, let retryAt): retryAt
         }
+    }
+
+    /// When the run takes too long; nil: it never does.
+    func timeoutAt(_ holding: Holding) -> Instant? {
+        guard let runTimeout, let startedAt = holding.startedAt else { return nil }
+        return startedAt + runTimeout
     }
 
     /// A renewal has outlived its time limits: the loop that sends renewals is stuck.

@@ -202,8 +202,10 @@ package struct CompetitionMachine: Equatable, Sendable {
                 mayBeHeld = true
                 return rest(until: now, atOnce: true, at: now)
             }
+            let turn = request.claim.map { $0.entry(fence: grant.fence ?? 0, at: time.microseconds) }
             let grant = LockGrant(
-                token: request.token, sentAt: sentAt, granted: time, fence: grant.fence, failures: grant.failures)
+                token: request.token, sentAt: sentAt, granted: time, fence: grant.fence, failures: grant.failures,
+                turn: turn)
             // Nobody renews or remembers a lock that never expires: an earlier request that is still on its way must not
             // come after its release, and lock everybody out for ever.
             if !policy.expires, let voidAt, voidAt > now {

@@ -11,12 +11,18 @@ package struct LockGrant: Equatable, Sendable {
     package var fence: Int64?
     /// Runs that failed in a row before this one.
     package var failures: Int
+    /// The run that was claimed with it in the job's ledger; nil: none.
+    package var turn: LedgerEntry?
 
-    package init(token: Bytes, sentAt: Instant, granted: ServerTime? = nil, fence: Int64?, failures: Int) {
+    package init(
+        token: Bytes, sentAt: Instant, granted: ServerTime? = nil, fence: Int64?, failures: Int,
+        turn: LedgerEntry? = nil
+    ) {
         self.token = token
         self.sentAt = sentAt
         self.granted = granted
         self.fence = fence
         self.failures = failures
+        self.turn = turn
     }
 }

@@ -23,7 +23,9 @@ extension LockPolicy {
     }
 
     /// Gives the lock back if `token` holds it.
-    package func release(of keys: LockKeys, token: Bytes, mark: Mark? = nil) -> ReleaseRequest {
-        ReleaseRequest(keys: keys, token: token, mark: mark, guarding: guarding != nil)
+    package func release(
+        of keys: LockKeys, token: Bytes, mark: Mark? = nil, outcome: RunRecord? = nil
+    ) -> ReleaseRequest {
+        ReleaseRequest(keys: keys, token: token, mark: mark, guarding: guarding != nil, outcome: outcome)
     }
 }

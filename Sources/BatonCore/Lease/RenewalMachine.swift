@@ -62,9 +62,11 @@ package struct RenewalMachine: Equatable, Sendable {
     package func request(
         of keys: LockKeys, _ policy: LockPolicy, deadline: Instant, serverTime: Int64?, at now: Instant
     ) -> RenewRequest {
-        policy.renewal(
+        var request = policy.renewal(
             of: keys, token: record.token, deadline: deadline, fence: record.fence, holder: holder,
             successor: successor.map { .init(token: $0, holder: holder) }, serverTime: serverTime, at: now)
+        request.ledger = record.turn
+        return request
     }
 
     package mutating func handle(_ event: Event) -> Action {
@@ -97,12 +99,18 @@ package struct RenewalMachine: Equatable, Sendable {
 
     /// The record while both tokens may be the lock's value.
     private var announced: LeaseRecord? {
-        successor.map { LeaseRecord(token: record.token, successor: $0, fence: record.fence, timeout: record.timeout) }
+        successor.map { with(record.token, successor: $0) }
     }
 
     /// The record once the new token is.
     private var settled: LeaseRecord? {
-        successor.map { LeaseRecord(token: $0, fence: record.fence, timeout: record.timeout) }
+        successor.map { with($0, successor: nil) }
+    }
+
+    private func with(_ token: Bytes, successor: Bytes?) -> LeaseRecord {
+        var record = record
+        (record.token, record.successor) = (token, successor)
+        return record
     }
 
     private mutating func send() -> Action {

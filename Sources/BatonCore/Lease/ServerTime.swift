@@ -32,6 +32,9 @@ package struct ClockReading: Hashable, Sendable {
         return time.microseconds &+ (age - age / 100).microseconds
     }
 
+    /// What the server's clock shows now, as far as anybody can say. In microseconds.
+    package func likelyTime(at now: Instant) -> Int64 { time.microseconds &+ (now - arrival).microseconds }
+
     /// How much the server's clock is ahead of ours, at least; in microseconds, and from an arbitrary zero.
     var offset: Int64 { ClockOffsets.offset(serverTime: time.microseconds, arrival: arrival) }
 }

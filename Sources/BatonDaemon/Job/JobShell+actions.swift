@@ -31,25 +31,23 @@ extension JobShell {
         }
     }
 
+    /// What a competition was won with.
+    private struct Victory: Sendable {
+        let grant: LockGrant
+        let runID: String
+    }
+
     private mutating func compete(_ election: Int, _ legacy: LockLegacy?, _ group: inout DiscardingTaskGroup) {
-        let runID = RunID.fresh()
         let withdrawal = Doorbell()
         self.withdrawal = withdrawal
-        let (runner, lock, bell, node, logger) = (runner, lock, competition, context.name, logger)
-        let waiter = waiter
+        let runner = runner
         waiter.note(fence: context.fences.largest(of: definition.name))
-        let handicap = definition.placement.handicap(of: context.profile)
+        let contend = definition.schedule.map { contenderForTicks($0, legacy) } ?? contender(legacy)
         group.addTask {
-            await withTaskGroup(of: LockGrant?.self) { inner in
+            await withTaskGroup(of: Victory?.self) { inner in
                 inner.addTask {
-                    let handover = legacy.map { Handover(lock: lock, legacy: $0, logger: logger) }
-                    if let grant = await handover?.takeOver(node: node, runID: runID) { return grant }
                     do {
-                        return try await Contender(
-                            lock, handicap: handicap, waiter: waiter,
-                            holder: { HolderRecord(node: node, runID: runID, since: WallClock.rfc3339()).encode() },
-                            tell: { runner.tell($0) }
-                        ).compete(until: nil, bell: bell)
+                        return try await contend()
                     } catch let error as LockError {
                         runner.send(.electionFailed(error.message))
                     } catch {}  // cancelled: nothing was left behind
@@ -62,10 +60,47 @@ extension JobShell {
                 let first = await inner.next() ?? nil
                 inner.cancelAll()
                 // The other one has nothing to add, and a grant is not kept waiting until it has noticed.
-                if let first { runner.send(.electionOver(election, first, runID: runID)) }
+                if let first { runner.send(.electionOver(election, first.grant, runID: first.runID)) }
                 let second = await inner.next() ?? nil
-                if first == nil { runner.send(.electionOver(election, second, runID: runID)) }
+                if first == nil { runner.send(.electionOver(election, second?.grant, runID: second?.runID ?? "")) }
             }
+        }
+    }
+
+    /// For the lock alone; what the loop before left is kept, if that is possible.
+    private func contender(_ legacy: LockLegacy?) -> @Sendable () async throws -> Victory? {
+        let runID = RunID.fresh()
+        let (runner, lock, bell, node, logger, waiter) = (runner, lock, competition, context.name, logger, waiter)
+        let handicap = definition.placement.handicap(of: context.profile)
+        return {
+            let handover = legacy.map { Handover(lock: lock, legacy: $0, logger: logger) }
+            if let grant = await handover?.takeOver(node: node, runID: runID) {
+                return Victory(grant: grant, runID: runID)
+            }
+            let grant = try await Contender(
+                lock, handicap: handicap, waiter: waiter,
+                holder: { HolderRecord(node: node, runID: runID, since: WallClock.rfc3339()).encode() },
+                tell: { runner.tell($0) }
+            ).compete(until: nil, bell: bell)
+            return grant.map { Victory(grant: $0, runID: runID) }
+        }
+    }
+
+    /// For the lock with a tick.
+    private func contenderForTicks(
+        _ schedule: ScheduleSettings, _ legacy: LockLegacy?
+    ) -> @Sendable () async throws -> Victory? {
+        let (runner, lock, bell, logger) = (runner, lock, competition, logger)
+        let contender = TickContender(
+            lock: lock, waiter: waiter, context: context, job: definition.name,
+            handicap: definition.placement.handicap(of: context.profile),
+            planner: TickPlanner(job: definition.name, settings: schedule), upSince: upSince - .seconds(5),
+            tell: { runner.send($0) }, tellOfLock: { runner.tell($0) })
+        return {
+            // The job had no schedule before: that lock has no tick.
+            if let legacy { await Handover(lock: lock, legacy: legacy, logger: logger).giveBack() }
+            let (grant, runID) = try await contender.compete(bell: bell)
+            return Victory(grant: grant, runID: runID)
         }
     }
 
@@ -91,12 +126,29 @@ extension JobShell {
         guard let link = arrivals.removeValue(forKey: runID) else { return }
         self.link = link
         let runner = runner
+        if let turn = loop.run?.record.turn { replaceWhenDue(runID, after: turn.tick, &group) }
         group.addTask {
             for await event in link.events {
                 switch event {
                 case .report(let report): runner.send(.keeper(runID: runID, report))
                 case .disconnected, .keeperDied: runner.send(.keeper(runID: runID, nil))
                 }
+            }
+        }
+    }
+
+    /// A run makes room for the next tick, if its job is such.
+    private func replaceWhenDue(_ runID: String, after tick: Int64, _ group: inout DiscardingTaskGroup) {
+        guard let schedule = definition.schedule, schedule.overlap == .replace else { return }
+        let planner = TickPlanner(job: definition.name, settings: schedule)
+        guard let due = planner.dueAfter(tick) else { return }
+        let (runner, store) = (runner, context.store)
+        group.addTask {
+            while !Task.isCancelled {
+                let left = store.tickTime().map { Duration.microseconds(due - $0) } ?? .seconds(1)
+                if left <= .zero { return runner.send(JobLoop.Message.preempted(runID: runID)) }
+                // Not much longer, so that a clock that was set is noticed.
+                try? await BootClock.sleep(until: BootClock.now() + min(left, .seconds(60)))  // ended early: cancelled
             }
         }
     }
@@ -136,19 +188,24 @@ extension JobShell {
     }
 
     private func release(_ record: LeaseRecord, _ mark: Mark?, _ group: inout DiscardingTaskGroup) {
-        let (runner, lock, logger) = (runner, lock, logger)
+        let (runner, lock, logger, context) = (runner, lock, logger, context)
+        let run = loop.run?.runID
+        let ended = ended.flatMap { $0.runID == run ? $0.outcome : nil }
         group.addTask {
+            let outcome = await runner.outcome(of: run, record, ended)
             var machine = ReleaseMachine(record)
             var action = machine.handle(.began)
             while case .release(let token) = action {
                 do throws(LockError) {
-                    action = machine.handle(.answered(wasOurs: try await lock.release(token: token, mark: mark)))
+                    action = machine.handle(
+                        .answered(wasOurs: try await lock.release(token: token, mark: mark, outcome: outcome)))
                 } catch {
                     logger.log(
                         level: .notice, "release failed", event: .releaseFailed, metadata: ["reason": "\(error)"])
                     action = machine.handle(.failed)
                 }
             }
+            if action == .over(isReleased: true), let run { context.outcomes.delivered(run) }
             runner.send(action == .over(isReleased: true) ? .released : .releaseFailed)
         }
     }
@@ -161,9 +218,9 @@ extension JobShell {
                 "run": "\(run.runID)", "fence": "\(run.record.fence)", "outcome": "\(outcome.word)",
                 "detail": "\(outcome.detail)",
             ])
-        let (runs, job) = (context.runs, definition.name)
-        // Also while the daemon stops: what is left in the run folder would be taken for a run of an earlier daemon.
-        group.addTask { await uncancelled { await runs.archive(job: job, runID: run.runID) } }
+        ended = (run.runID, outcome)
+        // Its record needs what is in the folder: the release clears it away.
+        if run.record.turn == nil { runner.archive(run.runID, &group) }
     }
 
     /// The mark beside a lock that we hold may have changed: an operator stops the job from another node.
@@ -184,6 +241,27 @@ extension JobShell {
 }
 
 extension JobRunner {
+    fileprivate func archive(_ runID: String, _ group: inout DiscardingTaskGroup) {
+        let (runs, job) = (context.runs, definition.name)
+        // Also while the daemon stops: what is left in the run folder would be taken for a run of an earlier daemon.
+        group.addTask { await uncancelled { await runs.archive(job: job, runID: runID) } }
+    }
+
+    /// What the store is to know of a claimed run's end; nil: nothing was claimed.
+    fileprivate func outcome(of runID: String?, _ lease: LeaseRecord, _ ended: RunOutcome?) async -> RunRecord? {
+        guard let runID, let turn = lease.turn else { return nil }
+        let (runs, job) = (context.runs, definition.name)
+        return await uncancelled { [context] in
+            await context.outcomes.outcome(of: runID, job: job, lease: lease) {
+                guard let ended else { return RunRecord(run: turn, outcome: RunEnding.withdrawn.bytes, line: nil) }
+                let tail = await runs.tail(job: job, runID: runID)
+                await runs.archive(job: job, runID: runID)
+                let line = HistoryLine(turn, ended, on: context.name, output: tail)
+                return RunRecord(run: turn, outcome: ended.ending.bytes, line: line.encoded())
+            }
+        }
+    }
+
     /// What a competition says while it waits, in the machine's words.
     fileprivate func tell(_ waiting: Waiting) {
         switch waiting {

@@ -27,6 +27,10 @@ struct JobShell {
     /// When the loop got the lock. RFC 3339.
     var since = WallClock.rfc3339()
     var lastRun: StatusReport.LastRun?
+    /// When the loop began to look after the job.
+    let upSince = BootClock.now()
+    /// How the loop's run ended, until its lock is released.
+    var ended: (runID: String, outcome: RunOutcome)?
     /// For people; may be newer than the definition.
     private var description: String
     /// The state that the log told of last.

@@ -12,8 +12,8 @@ extension RunOutcome {
     /// Worth a warning.
     var isFailure: Bool {
         switch self {
-        case .exited(0), .stopped: false
-        case .exited, .signalled, .startFailed, .keeperLost, .leaseLost, .leaseOutrun: true
+        case .exit(_, isSuccess: true), .stopped, .replaced: false
+        case .exit, .signalled, .startFailed, .keeperLost, .timedOut, .leaseLost, .leaseOutrun: true
         }
     }
 
@@ -21,16 +21,19 @@ extension RunOutcome {
     var event: EventKind {
         switch self {
         case .leaseLost, .leaseOutrun: .leaseLost
-        case .exited, .signalled, .stopped, .keeperLost, .startFailed: isFailure ? .runFailed : .runEnded
+        case .exit, .signalled, .stopped, .timedOut, .replaced, .keeperLost, .startFailed:
+            isFailure ? .runFailed : .runEnded
         }
     }
 
     /// The outcome in a few words.
     var detail: String {
         switch self {
-        case .exited(let code): "exit code \(code)"
+        case .exit(let code, _): "exit code \(code)"
         case .signalled(let signal): "ended by signal \(signal) (\(String(cString: strsignal(signal))))"
         case .stopped: "stopped by Baton"
+        case .timedOut: "stopped by Baton: it took longer than run.timeout"
+        case .replaced: "stopped by Baton for the next tick"
         case .leaseLost: "the lease ran out, or the lock was taken away"
         case .leaseOutrun:
             """
@@ -48,9 +51,9 @@ extension StatusReport.LastRun {
         var code: Int32?
         var signal: Int32?
         switch outcome {
-        case .exited(let value): code = value
+        case .exit(let value, _): code = value
         case .signalled(let value): signal = value
-        case .stopped, .leaseLost, .leaseOutrun, .keeperLost, .startFailed: break
+        case .stopped, .timedOut, .replaced, .leaseLost, .leaseOutrun, .keeperLost, .startFailed: break
         }
         self.init(
             runID: run, outcome: outcome.word, exitCode: code, signal: signal,

@@ -11,7 +11,8 @@ extension LaunchSpec {
     /// The run of a job: names become numbers, the environment is made whole.
     ///
     /// - Throws: `StartError` for an unknown user, or an environment file that can't be read.
-    init(_ job: JobDefinition, runID: String, fence: Int64, node: String) throws(StartError) {
+    init(_ job: JobDefinition, runID: String, record: LeaseRecord, node: String) throws(StartError) {
+        let fence = record.fence
         let arguments: [String] =
             switch job.command {
             case .program(let words): words
@@ -31,6 +32,9 @@ extension LaunchSpec {
             try LaunchSpec.environment(of: job, user: user) + [
                 "BATON_JOB=\(job.name)", "BATON_NODE=\(node)", "BATON_RUN_ID=\(runID)", "BATON_FENCE=\(fence)",
             ]
+        if let turn = record.turn {
+            environment += ["BATON_TICK=\(RFC3339.text(of: turn.tick))", "BATON_ATTEMPT=\(turn.attempt)"]
+        }
         workingDirectory = job.workingDirectory
         umask = job.umask
         nice = job.nice

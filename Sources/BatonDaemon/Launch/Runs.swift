@@ -51,7 +51,7 @@ struct Runs: Sendable {
         // User databases, disks and buses may be slow: on a thread of its own.
         try await chosen.threads.runIfActive {
             let directory = RunDirectory(runtime: runtime, job: definition.name, runID: runID)
-            var spec = try LaunchSpec(definition, runID: runID, fence: record.fence, node: node)
+            var spec = try LaunchSpec(definition, runID: runID, record: record, node: node)
             spec.environment.append("BATON_KEEPER_SOCKET=\(directory.heldSocket)")
             if !spec.limits.contains(where: { $0.resource == means.openFiles.resource }) {
                 spec.limits.append(means.openFiles)
@@ -101,6 +101,12 @@ struct Runs: Sendable {
             if (try? await NIOThreadPool.singleton.runIfActive(step)) == true { break }
             try? await Task.sleep(for: .milliseconds(10))
         }
+    }
+
+    /// The last output of a run that is over; empty: there is none.
+    func tail(job: String, runID: String) async -> Bytes {
+        let directory = RunDirectory(runtime: runtime, job: job, runID: runID)
+        return (try? await NIOThreadPool.singleton.runIfActive { try directory.tail() }) ?? []
     }
 
     /// Keeps the last output of a run that is over, and removes its folder.

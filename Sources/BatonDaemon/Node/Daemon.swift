@@ -63,8 +63,10 @@ package struct Daemon: Sendable {
             try Files.makeFolder("\(directories.runtime)/runs", mode: 0o711)
         }
         try StartError.wrapping("the state directory") { try Files.makeFolder(directories.state, mode: 0o700) }
-        try StartError.wrapping("the state directory") {
-            try Files.makeFolder("\(directories.state)/fences", mode: 0o700)
+        for folder in ["fences", "ticks", "outcomes"] {
+            try StartError.wrapping("the state directory") {
+                try Files.makeFolder("\(directories.state)/\(folder)", mode: 0o700)
+            }
         }
         instanceLock = try StartError.wrapping("the runtime directory \(directories.runtime)") {
             try InstanceLock(path: "\(directories.runtime)/lock")
@@ -86,7 +88,9 @@ package struct Daemon: Sendable {
             name: node.name, tags: node.tags, room: RunRoom(limit: node.maxRuns), instance: RunID.fresh(),
             store: store.locks, storeSettings: node.store,
             runs: try Runs(runtime: directories.runtime, launcher: node.launcher),
-            fences: FenceMemory(folder: "\(directories.state)/fences", logger: logger),
+            fences: FloorMemory(folder: "\(directories.state)/fences", logger: logger),
+            ticks: FloorMemory(folder: "\(directories.state)/ticks", logger: logger),
+            outcomes: Outcomes(folder: "\(directories.state)/outcomes", logger: logger),
             board: StatusBoard(), pulse: pulse, logger: logger)
         let board = JobBoard(
             jobs: jobs, inherited: await context.runs.inherited(logger), context: context)
@@ -115,6 +119,7 @@ package struct Daemon: Sendable {
             services.addTask { try await store.run() }
             services.addTask { try await control.serve() }
             services.addTask { try await pulse.run() }
+            services.addTask { await context.outcomes.deliver(in: context) }
             services.addTask { await StatusLine(board: context.board, notify: notify, store: store).run() }
             services.addTask {
                 await withTaskGroup(of: Void.self) { registering in

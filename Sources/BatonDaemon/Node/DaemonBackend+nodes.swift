@@ -63,7 +63,7 @@ extension DaemonBackend {
         switch machine.waitsFor {
         case .newStore(let until): facts.newStoreWait = until - now
         case .mark(let mark): facts.mark = mark
-        case .held, .vanishedHolder, .store, nil: break
+        case .tick, .held, .vanishedHolder, .store, nil: break
         }
     }
 

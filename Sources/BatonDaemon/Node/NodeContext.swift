@@ -16,7 +16,9 @@ struct NodeContext: Sendable {
     let store: any LockStore
     let storeSettings: StoreSettings
     let runs: Runs
-    let fences: FenceMemory
+    let fences: FloorMemory
+    let ticks: FloorMemory
+    let outcomes: Outcomes
     let board: StatusBoard
     let pulse: WatchdogPulse
     let logger: Logger

@@ -6,19 +6,20 @@ import BatonSystem
 import Logging
 import Synchronization
 
-/// The largest fence that this node saw of each job, on disk (rule S7): a store that lost its data must not go back.
-final class FenceMemory: Sendable {
+/// The largest fence, or the largest tick, that this node saw of each job, on disk (rule S7): a store that lost its data must
+/// not go back.
+final class FloorMemory: Sendable {
     private let folder: String
     private let known = Mutex<[String: Int64]>([:])
     private let logger: Logger
 
-    /// - Parameter folder: one small file a job; made if it is missing.
+    /// - Parameter folder: one small file a job.
     init(folder: String, logger: Logger) {
         self.folder = folder
         self.logger = logger
     }
 
-    /// The largest fence known; 0 when none is.
+    /// The largest one known; 0 when none is.
     func largest(of job: String) -> Int64 {
         if let fence = known.withLock({ $0[job] }) { return fence }
         let bytes = ((try? Files.read("\(folder)/\(job)", limit: 64)) ?? nil) ?? []  // no file yet, or nothing of use
@@ -29,15 +30,16 @@ final class FenceMemory: Sendable {
         }
     }
 
-    /// Remembers a fence, if it is larger than what is known.
-    func saw(_ fence: Int64, of job: String) {
-        guard fence > largest(of: job) else { return }
-        known.withLock { $0[job] = max(fence, $0[job] ?? 0) }
+    /// Remembers one, if it is larger than what is known.
+    func saw(_ number: Int64, of job: String) {
+        guard number > largest(of: job) else { return }
+        known.withLock { $0[job] = max(number, $0[job] ?? 0) }
         do {
-            try Files.write("\(folder)/\(job)", FenceRecord.encode(fence))
+            try Files.write("\(folder)/\(job)", FenceRecord.encode(number))
         } catch {
-            // The fence is still known to the store and to the other nodes.
-            logger.warning("fence not written to disk", metadata: ["job": "\(job)", "reason": "\(error)"])
+            // It is still known to the store and to the other nodes.
+            logger.warning(
+                "what this node saw of a job is not on its disk", metadata: ["job": "\(job)", "reason": "\(error)"])
         }
     }
 }

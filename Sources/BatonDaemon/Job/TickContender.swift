@@ -1,0 +1,95 @@
+// This source file is part of Baton.
+// SPDX-License-Identifier: Apache-2.0
+
+import BatonCore
+import BatonLock
+import BatonSystem
+
+/// A scheduled job without a run here: the shell around a ``TickMachine``, until the job's lock is granted with a tick.
+struct TickContender: Sendable {
+    let lock: LockClient
+    let waiter: Waiter
+    let context: NodeContext
+    let job: String
+    let handicap: Duration
+    let planner: TickPlanner
+    /// When this node began to look after the job.
+    let upSince: Instant
+    let tell: @Sendable (JobMachine.Event) -> Void
+    let tellOfLock: @Sendable (Waiting) -> Void
+
+    /// - Parameter bell: rings when something may have changed.
+    /// - Returns: the lock, and what the run is to be called.
+    /// - Throws: `LockError` when the store refuses for good, `CancellationError`. An unreachable store is waited for.
+    func compete(bell: Doorbell) async throws -> (LockGrant, runID: String) {
+        var machine = TickMachine(
+            planner, node: context.name, maxLockTimeout: context.storeSettings.maxLockTimeout, handicap: handicap,
+            upSince: upSince)
+        var action = handle(.began, &machine)
+        var told: JobMachine.Waiting?
+        while true {
+            try Task.checkCancellation()
+            switch action {
+            case .wait(let until):
+                let waiting = JobMachine.Waiting.tick(machine.nextTick)
+                if machine.isIdle, told != waiting {
+                    told = waiting
+                    tell(.waiting(waiting))
+                }
+                await bell.wait(until: until)
+                action = handle(BootClock.now() < until ? .rang : .woke, &machine)
+            case .settle(let expected, let tick, let omissions):
+                action = handle(try await settle(expected, upTo: tick, omissions), &machine)
+            case .claim(let turn, let expected, let until):
+                told = nil
+                let runID = RunID.fresh()
+                let claim = claim(turn, expected, runID)
+                let contender = Contender(
+                    lock, handicap: handicap, claim: claim, waiter: waiter, holder: { claim.info }, tell: tellOfLock)
+                if let grant = try await contender.compete(until: until, bell: bell) {
+                    context.ticks.saw(turn.tick, of: job)
+                    return (grant, runID)
+                }
+                action = handle(contender.ledger.map { saw($0) } ?? .timeUp, &machine)
+            case nil: action = .wait(until: .distantFuture)
+            }
+        }
+    }
+
+    private func handle(_ event: TickMachine.Event, _ machine: inout TickMachine) -> TickMachine.Action? {
+        machine.handle(
+            event, time: lock.store.tickTime(), floor: context.ticks.largest(of: job), at: BootClock.now())
+    }
+
+    private func settle(
+        _ expected: LedgerEntry.Key?, upTo tick: Int64?, _ omissions: [TickPlan.Omission]
+    ) async throws -> TickMachine.Event {
+        let request = SettleRequest(
+            keys: lock.keys, guarding: lock.policy.guarding, floor: context.ticks.largest(of: job),
+            fence: context.fences.largest(of: job), expected: expected, tick: tick,
+            lines: omissions.map { HistoryLine($0, time: { RFC3339.text(of: $0) }).encoded() })
+        do throws(LockError) {
+            return saw(try await lock.store.settle(request, timeout: lock.policy.answerTimeout).reply)
+        } catch {
+            if !error.isPassing { throw error }
+            tellOfLock(.store(error))
+            return .failed(jitter: .random(in: 0..<1))
+        }
+    }
+
+    private func saw(_ view: LedgerView) -> TickMachine.Event {
+        if let entry = view.entry {
+            context.ticks.saw(entry.tick, of: job)
+            context.fences.saw(entry.fence, of: job)
+        }
+        return .saw(view)
+    }
+
+    private func claim(_ turn: TickPlan.Turn, _ expected: LedgerEntry.Key?, _ runID: String) -> LedgerClaim {
+        LedgerClaim(
+            expected: expected, tick: turn.tick, attempt: turn.attempt, manual: turn.manual,
+            floor: context.ticks.largest(of: job),
+            info: HolderRecord(node: context.name, runID: runID, since: WallClock.rfc3339()).encode(),
+            lines: turn.omissions.map { HistoryLine($0, time: { RFC3339.text(of: $0) }).encoded() })
+    }
+}
