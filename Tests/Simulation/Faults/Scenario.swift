@@ -91,6 +91,7 @@ extension Scenario {
         longest = maxLockTimeout.nanoseconds
         script = []
         calm = 0
+        setSchedules(unit)
         write(&chance)
         continueScript()
     }

@@ -17,6 +17,10 @@ struct Node {
     var deferred: [Occurrence] = []
     /// The largest fence seen of each job, on disk.
     var fences: [Int64]
+    /// The largest tick, too.
+    var ticks: [Int64]
+    /// How runs of ticks ended, until the store has it.
+    var outcomes: [String: PendingOutcome] = [:]
     /// The job files.
     var definitions: [JobDefinition?]
     /// The one run of each job whose flock is held.
@@ -62,6 +66,7 @@ struct Node {
         let plan = scenario.nodes[index]
         clock = NodeClock(base: plan.clock, rate: plan.rate, at: 0)
         fences = Array(repeating: 0, count: scenario.jobs.count)
+        ticks = fences
         definitions = scenario.jobs.map { job in
             var definition = job.definition
             definition.enabled = job.nodes[index]
@@ -70,6 +75,14 @@ struct Node {
         jobLocks = Array(repeating: nil, count: scenario.jobs.count)
         folders = Array(repeating: [], count: scenario.jobs.count)
     }
+}
+
+/// How a run of a tick ended.
+struct PendingOutcome {
+    let job: Int
+    let lease: LeaseRecord
+    let record: RunRecord
+    let isOnDisk: Bool
 }
 
 /// A node's way to the store and back.

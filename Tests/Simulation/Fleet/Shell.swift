@@ -27,6 +27,10 @@ final class Shell {
     var arrivals: [Attachment] = []
     var alarm = Alarm()
     var isDone = false
+    /// How the run of a tick ended, until that is on its way to the store.
+    var ended: (runID: String, outcome: RunOutcome)?
+    /// When the loop began, by the node's clock.
+    let began: Instant
     /// What the judge remembers: when a nonce that has to be waited for first came.
     var nonces: [Bytes: Instant] = [:]
 
@@ -38,9 +42,11 @@ final class Shell {
     }
 
     init(
-        id: Int32, node: Int, job: Int, definition: JobDefinition, scenario: Scenario, legacy: LockLegacy?
+        id: Int32, node: Int, job: Int, definition: JobDefinition, scenario: Scenario, legacy: LockLegacy?,
+        at began: Instant
     ) {
         self.id = id
+        self.began = began
         self.node = node
         self.job = job
         self.definition = definition
@@ -57,11 +63,15 @@ final class Shell {
 /// One competition for the lock.
 final class Election {
     let number: Int
-    let runID: String
+    /// Of a job with a schedule: another one for each claim.
+    var runID: String
     let shell: Int32
     let node: Int
     let job: Int
     var machine: CompetitionMachine
+    /// Of a job with a schedule: what it competes for, and what it is told next.
+    var ticks: TickMachine?
+    var afterwards: TickMachine.Event?
     /// What the loop before left is taken over first.
     var handover: HandoverMachine?
     var withdrawal: WithdrawalMachine?
@@ -72,7 +82,7 @@ final class Election {
     /// What the judge remembers: until when the lock was left.
     var leftUntil: Instant?
 
-    enum Rest { case none, wait, pause }
+    enum Rest { case none, wait, pause, tick }
 
     init(_ number: Int, _ runID: String, _ shell: Shell, _ machine: CompetitionMachine) {
         self.number = number

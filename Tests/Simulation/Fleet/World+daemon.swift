@@ -19,6 +19,7 @@ extension World {
         case .archived: return isOurs ? removeFolderNow(next.id) : ()
         case .greetingTimeout: return isOurs && !nodes[node].daemon.greeting.isEmpty ? beginBoard(node) : ()
         case .daemonEnd: return isOurs ? endDaemon(node) : ()
+        case .courier: return isOurs ? deliverOutcomes(node) : ()
         case _: break
         }
         guard let shell = shell(node, job), shell.id == next.id else { return drop(next) }
@@ -28,6 +29,7 @@ extension World {
         case .contestAlarm: contestAlarmCame(next.slot)
         case .clearing: clearingGoesOn(next.slot, shell)
         case .forked: forked(next.slot, shell)
+        case .replacement: replaceIfDue(next.slot, shell)
         case _: break
         }
     }
@@ -46,6 +48,7 @@ extension World {
         nodes[node].daemon = daemon
         nodes[node].room = RunQuota(limit: scenario.maxRuns)
         note(node, "batond begins")
+        sendCourier(node)
         for job in scenario.jobs.indices {
             for run in nodes[node].folders[job] { find(run, node, job) }
         }
@@ -146,7 +149,8 @@ extension World {
     ) -> Shell {
         shellCount += 1
         let shell = Shell(
-            id: shellCount, node: node, job: job, definition: definition, scenario: scenario, legacy: legacy)
+            id: shellCount, node: node, job: job, definition: definition, scenario: scenario, legacy: legacy,
+            at: clock(node))
         // Announcements are listened to from now on, and what came before is seen by asking.
         shell.isRung = true
         nodes[node].daemon.shells[job] = shell
@@ -232,6 +236,7 @@ extension World {
         nodes[node].daemon = Daemon()
         nodes[node].daemon.life = life
         nodes[node].daemon.shells = Array(repeating: nil, count: scenario.jobs.count)
+        nodes[node].outcomes = nodes[node].outcomes.filter { $0.value.isOnDisk }
         for job in scenario.jobs.indices {
             for run in nodes[node].folders[job] {
                 if let link = runs[Int(run)].link, link > daemon.firstLink { close(link, of: run) }

@@ -15,6 +15,10 @@ extension World {
         shell.waiter.note(fence: nodes[node].fences[job])
         let election = Election(number, runID, shell, machine)
         shell.election = election
+        if let schedule = shell.definition.schedule {
+            election.ticks = tickMachine(schedule, shell)
+            return go(on: election, .began, shell)
+        }
         guard let legacy else { return contest(election, .began(until: nil)) }
         election.leftUntil = legacy.deadline
         election.handover = HandoverMachine(
@@ -31,17 +35,17 @@ extension World {
     }
 
     /// Its loop, while that is there.
-    private func shell(of election: Election) -> Shell? {
+    func shell(of election: Election) -> Shell? {
         guard let shell = shell(election.node, election.job), shell.id == election.shell else { return nil }
         return shell
     }
 
-    private mutating func ask(_ request: Request, _ election: Election, _ shell: Shell) {
+    mutating func ask(_ request: Request, _ election: Election, _ shell: Shell) {
         send(request, for: .contest(election), by: shell, within: shell.policy.answerTimeout)
     }
 
     /// One event through the machine, and what follows at once.
-    private mutating func contest(_ election: Election, _ event: CompetitionMachine.Event) {
+    mutating func contest(_ election: Election, _ event: CompetitionMachine.Event) {
         guard let shell = shell(of: election) else { return }
         let node = election.node
         let action = election.machine.handle(
@@ -76,7 +80,7 @@ extension World {
         setAlarm(election, until)
     }
 
-    private mutating func setAlarm(_ election: Election, _ instant: Instant) {
+    mutating func setAlarm(_ election: Election, _ instant: Instant) {
         election.alarm.due = instant
         let truth = nodes[election.node].clock.truth(of: instant) + physics.between(0, 200_000)
         if election.alarm.armed <= truth { return }
@@ -95,20 +99,30 @@ extension World {
     }
 
     private mutating func wake(_ election: Election) {
+        let rest = election.rest
         election.rest = .none
         election.alarm.due = nil
+        if rest == .tick { return wakeTicks(election) }
         if election.withdrawal != nil { withdraw(election, .woke) } else { contest(election, .woke) }
     }
 
     /// An announcement: worth asking again.
     mutating func ring(_ shell: Shell) {
-        if let election = shell.election, election.rest == .wait { wake(election) } else { shell.isRung = true }
+        if let election = shell.election, election.rest == .tick {
+            shell.isRung = true
+            wake(election)
+        } else if let election = shell.election, election.rest == .wait {
+            wake(election)
+        } else {
+            shell.isRung = true
+        }
         advance(shell, .rang)
     }
 
     mutating func cancel(_ election: Election) {
         election.isCancelled = true
         if election.rest == .none { return stopAsking(election) }
+        if election.rest == .tick { return wake(election) }
         guard election.rest == .wait else { return }
         election.rest = .none
         election.alarm.due = nil
@@ -121,6 +135,7 @@ extension World {
         for (slot, exchange) in exchanges.entries where exchange.isAwaited {
             guard case .contest(let other) = exchange.purpose, other === election else { continue }
             exchanges[slot]?.isAwaited = false
+            if case .settle = exchange.request, let shell = shell(of: election) { return over(election, nil, shell) }
             return contest(election, .cancelled)
         }
     }
@@ -131,6 +146,7 @@ extension World {
             if case .release = answer { return withdraw(election, .released) }
             return withdraw(election, .releaseFailed)
         }
+        if case .settle = exchange.request { return ledgerHeard(answer, election) }
         switch answer {
         case .look: contest(election, .looked)
         case .acquire(let reply):
@@ -144,7 +160,7 @@ extension World {
                     reply, serverTime: exchange.serverTime, clock: exchange.clockNumber, sentAt: exchange.sentAt,
                     jitter: jitter))
         case .failure(let failure): contest(election, .failed(kind(failure), jitter: dice.unit()))
-        case .renew, .release, .marked: break
+        case .renew, .release, .marked, .ledger: break
         }
     }
 
@@ -186,6 +202,11 @@ extension World {
             return over(election, grant, shell)
         }
         if ending == .refused { post(.event(.electionFailed("refused")), to: shell) }
+        switch ending {
+        case .ledger(let view): election.afterwards = saw(view, shell)
+        case .timeUp: election.afterwards = .timeUp
+        case .granted, .cancelled, .refused: election.afterwards = nil
+        }
         guard let withdrawal = election.machine.withdrawal(at: clock(election.node)) else {
             judgeCallOver(election.machine.request.token, job: election.job, node: election.node)
             return over(election, nil, shell)
@@ -195,7 +216,13 @@ extension World {
         withdraw(election, .began)
     }
 
-    private mutating func over(_ election: Election, _ grant: LockGrant?, _ shell: Shell) {
+    mutating func over(_ election: Election, _ grant: LockGrant?, _ shell: Shell) {
+        if let event = election.afterwards, grant == nil, !election.isCancelled {
+            election.afterwards = nil
+            election.withdrawal = nil
+            return go(on: election, event, shell)
+        }
+        if let turn = grant?.turn { sawTick(turn.tick, shell) }
         if grant != nil { judge.figures.elections += 1 }
         if shell.election === election { shell.election = nil }
         post(.electionOver(election.number, grant, runID: election.runID), to: shell)

@@ -52,12 +52,16 @@ extension World {
         switch action {
         case .release(let token):
             let request = Request.release(
-                shell.policy.release(of: scenario.jobs[shell.job].keys, token: token, mark: mark))
+                shell.policy.release(
+                    of: scenario.jobs[shell.job].keys, token: token, mark: mark, outcome: outcome(for: shell)))
             judgeHolder(request, isRenewing: shell.renewal != nil)
             send(request, for: .release(mark), by: shell, within: shell.policy.answerTimeout)
         case .over(let isReleased):
             shell.releasing = nil
-            if isReleased, let run = shell.loop.run { judgeReleased(run, shell.job) }
+            if isReleased, let run = shell.loop.run {
+                judgeReleased(run, shell.job)
+                nodes[shell.node].outcomes[run.runID] = nil
+            }
             advance(shell, .event(isReleased ? .released : .releaseFailed))
         }
     }
@@ -73,6 +77,7 @@ extension World {
         case .contest(let election): return contestHeard(answer, exchange, election)
         case .restitution(let restitution): return goOn(restitution, handoverEvent(answer, exchange))
         case .operatorMark: return
+        case .outcome(let runID): return outcomeHeard(answer, runID, exchange.node)
         case .markLook, .renewal, .release: break
         }
         guard let shell = shell(exchange.node, exchange.job), shell.id == exchange.shell else { return }
@@ -86,7 +91,7 @@ extension World {
         case .release(let mark):
             guard case .release(let wasOurs) = answer else { return goOn(release: .failed, mark, shell) }
             goOn(release: .answered(wasOurs: wasOurs), mark, shell)
-        case .contest, .restitution, .operatorMark: break
+        case .contest, .restitution, .operatorMark, .outcome: break
         }
     }
 
@@ -114,7 +119,7 @@ extension World {
         case .look(let view): .looked(view.mark)
         case .renew(let reply): .answered(reply, sentAt: exchange.sentAt, granted: exchange.granted)
         case .release: .released
-        case .acquire, .marked, .failure: .failed
+        case .acquire, .marked, .ledger, .failure: .failed
         }
     }
 }

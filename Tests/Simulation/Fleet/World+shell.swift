@@ -51,6 +51,7 @@ extension World {
         case .listen(let runID):
             guard let place = shell.arrivals.firstIndex(where: { $0.runID == runID }) else { return }
             shell.keeper = shell.arrivals.remove(at: place)
+            awaitReplacement(runID, shell)
         case .dismiss(let runID): dismiss(runID, shell)
         case .tell(let order): tell(order, shell)
         case .clear(let runID): clear(runID, shell)
@@ -58,8 +59,14 @@ extension World {
         case .renew(let active, let deadline, let limit): renew(active, until: deadline, within: limit, shell)
         case .release(let record, let mark):
             shell.releasing = ReleaseMachine(record)
+            note(outcomeOf: record, shell)
             goOn(release: .began, mark, shell)
-        case .settle(let active, _): if let run = judge.run(active.runID) { removeFolder(run) }
+        case .settle(let active, let outcome):
+            if active.record.turn != nil {
+                shell.ended = (active.runID, outcome)
+            } else if let run = judge.run(active.runID) {
+                removeFolder(run)
+            }
         case .lookAtMark: lookAtMark(shell)
         case .noteFence(let fence):
             judgeFence(fence, node, job)

@@ -7,6 +7,7 @@ package enum Turn: String, CaseIterable, Sendable {
     case newStoreSeen, newStoreWaitedFor, orphanSeen, claimPresented, claimGranted, requestTooLate, doubtCleared
     case leaseRanOut, cleared, guardKilled, daemonKilled, startedTooLate, staleOrder, jobLockRefused, launchFailed
     case restartedInPlace, failedOver, exchanged, clockNotice, secondDaemonRefused
+    case ledgerSeen, tickSettled, tickClaimed, retryClaimed, tickStarted, retryStarted, outcomeLate, replaced
 }
 
 /// What was counted in one world, or in many.

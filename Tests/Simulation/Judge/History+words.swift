@@ -10,13 +10,17 @@ extension Request: CustomStringConvertible {
         case .acquire(let request):
             "for the lock with \(word(request.token))"
                 + (request.guarding?.nonce.map { ", nonce \(word($0))" } ?? "")
-                + (request.guarding?.claim.map { ", claim \(word($0))" } ?? "") + until(request.notAfter)
+                + (request.guarding?.claim.map { ", claim \(word($0))" } ?? "")
+                + (request.claim.map { ", tick \($0.tick), attempt \($0.attempt)" } ?? "") + until(request.notAfter)
         case .renew(let request):
             "to renew \(word(request.token))"
                 + (request.successor.map { ", as \(word($0.token))" } ?? "") + until(request.notAfter)
-        case .release(let request): "to release \(word(request.token))" + (request.mark.map { ", \($0.kind)" } ?? "")
+        case .release(let request):
+            "to release \(word(request.token))" + (request.mark.map { ", \($0.kind)" } ?? "")
+                + (request.outcome.map { ", \(String(decoding: $0.outcome, as: UTF8.self))" } ?? "")
         case .look: "for a look"
         case .mark(let mark): mark.map { "to mark: \($0.kind)" } ?? "to clear the mark"
+        case .settle(let request): "for the ledger" + (request.tick.map { ", to settle it up to \($0)" } ?? "")
         }
     }
 }
@@ -36,6 +40,7 @@ extension Answer: CustomStringConvertible {
         case .look(let view):
             "token \(view.token.map(word) ?? "none"), mark \(view.mark.map { "\($0.kind)" } ?? "none")"
         case .marked: "marked"
+        case .ledger(let view): "the ledger, \(view)"
         case .failure(let failure): failure.rawValue
         }
     }

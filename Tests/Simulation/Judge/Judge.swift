@@ -31,6 +31,8 @@ struct Judge {
         /// Runs with live processes.
         var live: [Int32] = []
         var lastFence: Int64 = 0
+        /// The last tick that was run, and its attempt.
+        var lastTurn: (tick: Int64, attempt: Int) = (0, 0)
         var lastNode = -1
         var starts = 0
         /// Starts since the world was mended.

@@ -54,6 +54,7 @@ extension World {
         if fence <= judge.jobs[job].lastFence, !isForgiven {
             judge.condemn("job \(job + 1) starts with fence \(fence), after one with \(judge.jobs[job].lastFence)")
         }
+        judgeTurn(runs[index].record.turn, job, node, isForgiven: isForgiven)
         judge.jobs[job].lastFence = max(fence, judge.jobs[job].lastFence)
         judge.jobs[job].lastNode = node
         judge.jobs[job].starts += 1
@@ -61,6 +62,31 @@ extension World {
         judge.jobs[job].live.append(run)
         checkOverlap(job: job)
         watchDeadline(run)
+    }
+
+    /// Whether nobody who can reach the store knows of a tick: what it has forgotten, nobody can tell it.
+    private func isForgotten(_ tick: Int64, _ job: Int, but runner: Int) -> Bool {
+        nodes.indices.allSatisfy { index in
+            if index == runner { return true }
+            let node = nodes[index]
+            let link = node.link
+            let isReachable = link.carriesUp && link.carriesDown && link.loss == 0 && link.lateUntil <= now
+            let isUp = node.power == .on && node.daemon.isAlive && !node.daemon.isStopped
+            return node.ticks[job] < tick || !isReachable || !isUp
+        }
+    }
+
+    /// Rule S8: no tick twice, but as another attempt at it.
+    private mutating func judgeTurn(_ turn: LedgerEntry?, _ job: Int, _ node: Int, isForgiven: Bool) {
+        guard let turn else { return }
+        judge.saw(turn.attempt > 1 ? .retryStarted : .tickStarted)
+        let last = judge.jobs[job].lastTurn
+        if (turn.tick, turn.attempt) <= last, !isForgiven, !(judge.forgot && isForgotten(turn.tick, job, but: node)) {
+            judge.condemn(
+                "job \(job + 1) runs tick \(turn.tick), attempt \(turn.attempt), after tick \(last.tick), attempt "
+                    + "\(last.attempt)")
+        }
+        if (turn.tick, turn.attempt) > last { judge.jobs[job].lastTurn = (turn.tick, turn.attempt) }
     }
 
     /// Never two live workloads of one job.

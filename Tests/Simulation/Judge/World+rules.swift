@@ -71,7 +71,7 @@ extension World {
         case .release(let request):
             judge.givenBack.insert(request.token)
             if isRenewing { judge.condemn("a lock is given back while a renewal of it is on its way") }
-        case .renew, .acquire, .look, .mark: break
+        case .renew, .acquire, .look, .mark, .settle: break
         }
     }
 

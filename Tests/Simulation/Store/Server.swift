@@ -43,6 +43,7 @@ enum Request {
     case release(ReleaseRequest)
     case look
     case mark(Mark?)
+    case settle(SettleRequest)
 }
 
 /// What the daemon hears of it.
@@ -52,6 +53,7 @@ enum Answer {
     case release(Bool)
     case look(LockView)
     case marked
+    case ledger(LedgerView)
     case failure(StoreFailure)
 }
 
@@ -74,6 +76,8 @@ struct Exchange {
         case markLook(tries: Int)
         case restitution(Restitution)
         case operatorMark
+        /// How a run ended, delivered late.
+        case outcome(runID: String)
     }
 
     let node: Int

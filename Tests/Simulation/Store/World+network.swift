@@ -128,6 +128,7 @@ extension World {
                 server.model.setMark(mark, on: keys, at: moment.time)
                 announce(exchange.job)
                 return .marked
+            case .settle(let request): return .ledger(server.model.settle(request, at: moment))
             }
         } catch {
             judge.figures.refusals += 1

@@ -32,7 +32,7 @@ extension World {
     private func needsReplica(_ answer: Answer) -> Bool {
         switch answer {
         case .acquire(.granted), .renew(.renewed): true
-        case .acquire, .renew, .release, .look, .marked, .failure: false
+        case .acquire, .renew, .release, .look, .marked, .ledger, .failure: false
         }
     }
 
