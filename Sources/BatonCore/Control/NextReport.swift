@@ -21,6 +21,16 @@ package struct NextReport: Codable, Equatable, Sendable {
     /// In order; fewer than were asked for when there are no more.
     package var ticks: [Tick]
 
+    /// The first `count` ticks whose runs are still to come, of a job that a node has.
+    ///
+    /// - Parameters:
+    ///   - position: up to where the job's ticks are settled or claimed; nil: it is not known.
+    ///   - now: the store's time, in microseconds.
+    package init(job: String, _ settings: ScheduleSettings, position: Int64?, at now: Int64, count: Int) {
+        let first = settings.nextTick(of: job, after: position, at: now)
+        self.init(job: job, settings, after: first.map { $0 - 1 } ?? Schedule.instants.upperBound, count: count)
+    }
+
     /// The first `count` ticks after an instant.
     package init(job: String, _ settings: ScheduleSettings, after instant: Int64, count: Int) {
         self.job = job

@@ -28,13 +28,19 @@ package struct StatusReport: Codable, Equatable, Sendable {
     package struct Job: Codable, Equatable, Sendable {
         package var name: String
         package var description: String
+        /// `service`, or `scheduled`.
         package var kind: String
         package var state: State
         /// Why it is in this state, where a word is not enough.
         package var reason: String?
         package var holder: Holder?
         package var run: Run?
+        /// The last run on this node.
         package var lastRun: LastRun?
+        /// Of a scheduled job: the first tick whose run is still to come. RFC 3339, UTC.
+        package var nextTick: String?
+        /// Of a scheduled job, while the store answers.
+        package var ledger: LedgerReport?
 
         package init(name: String, description: String = "", kind: String = "service", state: State) {
             self.name = name
@@ -44,8 +50,9 @@ package struct StatusReport: Codable, Equatable, Sendable {
         }
 
         enum CodingKeys: String, CodingKey {
-            case name, description, kind, state, reason, holder, run
+            case name, description, kind, state, reason, holder, run, ledger
             case lastRun = "last_run"
+            case nextTick = "next_tick"
         }
     }
 
