@@ -5,6 +5,13 @@ import Glibc
 
 /// The wall clock, for people. Nothing is decided by it.
 package enum WallClock {
+    /// Now, in microseconds since 1970.
+    package static func microseconds() -> Int64 {
+        var reading = timespec()
+        clock_gettime(CLOCK_REALTIME, &reading)
+        return Int64(reading.tv_sec) * 1_000_000 + Int64(reading.tv_nsec) / 1000
+    }
+
     /// Now, as RFC 3339 in UTC, to the second, or to the millisecond.
     package static func rfc3339(milliseconds: Bool = false) -> String {
         var reading = timespec()

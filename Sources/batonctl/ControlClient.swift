@@ -20,36 +20,38 @@ struct ControlClient {
     }
 
     /// The body of the answer.
-    func get(_ path: [String]) async throws(Failure) -> [UInt8] {
-        try await request(.GET, path)
+    func get(_ path: [String], query: String? = nil) async throws(Failure) -> [UInt8] {
+        try await request(.GET, path, query)
     }
 
     /// The body of the answer, after the act was carried out.
-    func post(_ path: [String]) async throws(Failure) -> [UInt8] {
-        try await request(.POST, path)
+    func post(_ path: [String], query: String? = nil) async throws(Failure) -> [UInt8] {
+        try await request(.POST, path, query)
     }
 
     /// The body of the answer, and what there is to say of it.
     func getNoted(_ path: [String]) async throws(Failure) -> (body: [UInt8], note: String?) {
-        let answer = try await send(.GET, path)
+        let answer = try await send(.GET, path, nil)
         guard answer.status != 200 else { return (answer.body, answer.note) }
         throw Self.failure(status: answer.status, body: answer.body)
     }
 
-    private func request(_ method: HTTPMethod, _ path: [String]) async throws(Failure) -> [UInt8] {
-        let answer = try await exchange(method, path)
+    private func request(
+        _ method: HTTPMethod, _ path: [String], _ query: String?
+    ) async throws(Failure) -> [UInt8] {
+        let answer = try await send(method, path, query)
         guard answer.status != 200 else { return answer.body }
         throw Self.failure(status: answer.status, body: answer.body)
     }
 
     /// The answer, whatever it is.
     func exchange(_ method: HTTPMethod, _ path: [String]) async throws(Failure) -> (status: UInt, body: [UInt8]) {
-        let answer = try await send(method, path)
+        let answer = try await send(method, path, nil)
         return (answer.status, answer.body)
     }
 
     private func send(
-        _ method: HTTPMethod, _ path: [String]
+        _ method: HTTPMethod, _ path: [String], _ query: String?
     ) async throws(Failure) -> (status: UInt, body: [UInt8], note: String?) {
         try SocketProbe.check(socketPath)
         var configuration = HTTPClient.Configuration()
@@ -57,7 +59,7 @@ struct ControlClient {
         let client = HTTPClient(eventLoopGroupProvider: .singleton, configuration: configuration)
         let answer: (status: UInt, body: [UInt8], note: String?)
         do {
-            var request = HTTPClientRequest(url: url(path))
+            var request = HTTPClientRequest(url: url(path) + (query.map { "?" + $0 } ?? ""))
             request.method = method
             let response = try await client.execute(request, timeout: Self.patience)
             answer = (

@@ -6,48 +6,61 @@ import BatonConfig
 import BatonCore
 import Foundation
 
-/// `batonctl next FILE`
+/// `batonctl next JOB`, `batonctl next FILE`
 struct Next: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Tell when a job is due next, by its file.",
+        abstract: "Tell when a job is due next.",
         discussion: """
             Times are on the clocks of the job's time zone and in UTC; with jitter, it is said when the run of each tick \
-            starts. No daemon is needed, and the file need not be where a daemon reads it.
+            starts. What has a slash in it or ends in .toml is a file: then no daemon is needed, and the file need not be \
+            where a daemon reads it.
             """)
 
-    @Argument(help: ArgumentHelp("The job's file.", valueName: "file"), completion: .file(extensions: ["toml"]))
-    var path: String
+    @Argument(
+        help: ArgumentHelp("The job, or a job's file.", valueName: "job-or-file"), completion: JobNames.completion)
+    var subject: String
 
     @Option(
         name: [.customShort("n"), .long], help: ArgumentHelp("How many ticks, up to 1000.", valueName: "number"))
     var count = 5
 
+    @OptionGroup var socket: SocketOption
     @OptionGroup var json: JSONOption
 
+    private var isFile: Bool { subject.contains("/") || subject.hasSuffix(".toml") }
+
     func validate() throws {
+        if subject.isEmpty { throw ValidationError("next wants a job, or a job's file.") }
         if !(1...1000).contains(count) { throw ValidationError("-n wants a number from 1 to 1000, not \(count).") }
     }
 
     func run() async throws {
         try await reportingFailure { () async throws(Failure) in
-            let definition = try read()
-            guard let settings = definition.schedule else {
-                throw Failure(code: .failed, message: "\(definition.name) has no schedule: it is kept running")
+            if isFile {
+                let report = try report(of: read())
+                return Output.line(json.isSet ? try jsonText(report) : NextTable.text(report))
             }
-            let now = Int64(Date().timeIntervalSince1970)
-            let report = NextReport(job: definition.name, settings, after: now, count: count)
-            Output.line(json.isSet ? try jsonText(report) : NextTable.text(report))
+            let body = try await socket.client.get(["jobs", subject, "next"], query: "ticks=\(count)")
+            Output.line(json.isSet ? JSONText.pretty(body) : NextTable.text(try NextReport(answer: body)))
         }
     }
 
+    private func report(of definition: JobDefinition) throws(Failure) -> NextReport {
+        guard let settings = definition.schedule else {
+            throw Failure(code: .failed, message: "\(definition.name) has no schedule: it is kept running")
+        }
+        let now = Int64(Date().timeIntervalSince1970)
+        return NextReport(job: definition.name, settings, after: now, count: count)
+    }
+
     private func read() throws(Failure) -> JobDefinition {
-        guard FileManager.default.fileExists(atPath: path) else {
-            throw Failure(code: .configuration, message: "\(path): there is no such file")
+        guard FileManager.default.fileExists(atPath: subject) else {
+            throw Failure(code: .configuration, message: "\(subject): there is no such file")
         }
         let loader = ConfigLoader(credentials: .ofAnotherProcess)
         let file: JobFile
         do {
-            file = try JobFile(path, loader)
+            file = try JobFile(subject, loader)
         } catch {
             throw Failure(code: .configuration, message: FileProblem(error).text)
         }
@@ -59,7 +72,7 @@ struct Next: AsyncParsableCommand {
         }
         // The last one is said by the failure.
         for problem in problems.dropLast() { Output.error("batonctl: " + FileProblem(problem).text) }
-        throw Failure(code: .configuration, message: problems.last.map { FileProblem($0).text } ?? path)
+        throw Failure(code: .configuration, message: problems.last.map { FileProblem($0).text } ?? subject)
     }
 
     private func jsonText(_ report: NextReport) throws(Failure) -> String {

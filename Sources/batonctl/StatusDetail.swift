@@ -22,7 +22,10 @@ package enum StatusDetail {
             facts.append(("run id", holder.runID))
         }
         if let run = job.run { facts.append(("run", self.run(run, holder: job.holder))) }
-        if let last = job.lastRun { facts.append(("last run", lastRun(last, at: now))) }
+        if let next = job.nextTick { facts.append(("next tick", next)) }
+        if let ledger = job.ledger { facts += self.facts(of: ledger, report.node, at: now) }
+        // The ledger's is this node's, or a later one.
+        if let last = job.lastRun, job.ledger?.run == nil { facts.append(("last run", lastRun(last, at: now))) }
 
         let lines = facts.map { label, value in
             "  " + label + String(repeating: " ", count: 10 - label.count) + PrintableText.escaped(value)
@@ -69,7 +72,7 @@ package enum StatusDetail {
     }
 
     /// A time as received, and how long ago that is by this machine's clock.
-    private static func moment(_ text: String, at now: Double) -> String {
+    static func moment(_ text: String, at now: Double) -> String {
         let formats: [Date.ISO8601FormatStyle] = [.iso8601, .init(includingFractionalSeconds: true)]
         for format in formats {
             guard let date = try? Date(text, strategy: format) else { continue }  // It may be of the other format.

@@ -13,6 +13,8 @@ package enum StatusTable {
             return (lines + ["no jobs"]).joined(separator: "\n")
         }
         var rows = [["JOB", "STATE", "HOLDER", "SINCE", "FENCE"]]
+        let hasTicks = report.jobs.contains { $0.nextTick != nil }
+        if hasTicks { rows[0].append("NEXT TICK") }
         let hasReasons = report.jobs.contains { $0.reason != nil }
         if hasReasons { rows[0].append("REASON") }
         for job in report.jobs {
@@ -23,6 +25,7 @@ package enum StatusTable {
             } else {
                 row += ["-", "-", "-"]
             }
+            if hasTicks { row.append(job.nextTick ?? "-") }
             if hasReasons { row.append(job.reason.map(firstLine) ?? "") }
             rows.append(row.map { PrintableText.escaped($0) })
         }

@@ -40,7 +40,8 @@ import Testing
 
     private static let requests: [(verb: [String], needs: ControlAccess.Right)] = [
         (["status"], .look), (["status", "report"], .look), (["status", "--json"], .look), (["logs", "report"], .act),
-        (["stop", "report"], .act), (["run", "report"], .act),
+        (["stop", "report"], .act), (["run", "report"], .act), (["next", "report"], .look),
+        (["history", "report"], .look), (["history", "report", "--output"], .act),
     ]
 
     @Test(arguments: peers)

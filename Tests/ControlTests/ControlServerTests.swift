@@ -60,9 +60,11 @@ import Testing
         try await withServer(backend) { path async throws in
             #expect(try await exchange(path, "POST /v1/jobs/report/stop").status == 200)
             #expect(
-                try await exchange(path, "POST /v1/jobs/report/run").body == "{\"done\":\"run\",\"job\":\"report\"}\n")
+                try await exchange(path, "POST /v1/jobs/mail/run").body == "{\"done\":\"run\",\"job\":\"mail\"}\n")
+            let asked = try await exchange(path, "POST /v1/jobs/report/run?wait=true")
+            #expect(asked.body == "{\"done\":\"run\",\"job\":\"report\",\"request\":41}\n")
         }
-        #expect(backend.performed == ["stop report", "run report"])
+        #expect(backend.performed == ["stop report", "run mail", "run report"])
     }
 
     @Test func aBodyIsBounded() async throws {

@@ -12,11 +12,13 @@ final class FakeBackend: ControlBackend {
     private let report: StatusReport
     /// What is wrong with the files.
     private let refusal: ReloadRefusal?
+    private let looks: Mutex<[RequestReport]>
 
     init(
         report: StatusReport = FakeBackend.sample, output: [UInt8] = Array("hello\n".utf8),
-        refusal: ReloadRefusal? = nil
+        refusal: ReloadRefusal? = nil, looks: [RequestReport] = [.init(job: "report", id: 41, state: .waiting)]
     ) {
+        self.looks = Mutex(looks)
         self.refusal = refusal
         self.report = report
         self.output = output
@@ -94,7 +96,43 @@ final class FakeBackend: ControlBackend {
         return Explanation(ExplainFacts(node: report.node, job: job, state: shown.state, timeout: .seconds(15)))
     }
 
-    func run(job: String) async throws(ControlError) { try await act("run", job) }
+    func run(job: String, endsWanted: Bool) async throws(ControlError) -> Int64? {
+        // "report" has a schedule.
+        if endsWanted, job != "report" { throw .failed("\(job) has no schedule") }
+        try await act("run", job)
+        return job == "report" ? 41 : nil
+    }
+
+    /// What has become of the run that was asked for, look by look; the last one stays.
+    func request(_ id: Int64, of job: String) async throws(ControlError) -> RequestReport {
+        try await check(job)
+        return looks.withLock { $0.count > 1 ? $0.removeFirst() : $0[0] }
+    }
+
+    func history(job: String, limit: Int) async throws(ControlError) -> HistoryReport {
+        try await check(job)
+        if job == "mail" { throw .failed("mail has no schedule: it is kept running, and it has no history") }
+        return HistoryReport(job: job, runs: job == "held" ? [] : Array(Self.runs.prefix(limit)), unreadable: 0)
+    }
+
+    func next(job: String, count: Int) async throws(ControlError) -> NextReport {
+        try await check(job)
+        return NextReport(
+            job: job, ScheduleSettings(.every(seconds: 60)), position: nil, at: 1_795_694_400_000_000, count: count)
+    }
+
+    /// The newest first: one that goes on, one that failed and printed something, ticks without a run.
+    static var runs: [HistoryLine] {
+        var running = HistoryLine(tick: "2026-11-23T02:03:00Z", outcome: "running")
+        (running.attempt, running.node, running.fence, running.isManual) = (1, "web-1", 9, true)
+        var failed = HistoryLine(tick: "2026-11-23T02:02:00Z", outcome: "failed")
+        (failed.attempt, failed.node, failed.fence, failed.exitCode) = (2, "evil\u{1b}[31m", 8, 3)
+        (failed.started, failed.finished) = ("2026-11-23T02:02:00Z", "2026-11-23T02:02:07Z")
+        (failed.reason, failed.output) = ("exit code 3", "one\n\ttwo \u{1b}]0;owned\u{7}\n")
+        var missed = HistoryLine(tick: "2026-11-23T01:00:00Z", outcome: "missed")
+        (missed.lastTick, missed.count, missed.moreBefore) = ("2026-11-23T02:01:00Z", 61, true)
+        return [running, failed, missed]
+    }
 
     func reload() async throws(ControlError) -> ReloadReport {
         if let refusal { throw .badFiles(refusal) }
@@ -125,10 +163,14 @@ final class FakeBackend: ControlBackend {
     }
 
     private func act(_ name: String, _ job: String) async throws(ControlError) {
+        try await check(job)
+        acts.withLock { $0.append("\(name) \(job)") }
+    }
+
+    private func check(_ job: String) async throws(ControlError) {
         if job == "storeless" { throw .storeUnreachable("valkey://127.0.0.1:6379/0 refuses connections") }
         if job == "broken" { throw .failed("the mark was refused") }
         _ = try await status(job: job)
-        acts.withLock { $0.append("\(name) \(job)") }
     }
 
     static var sample: StatusReport {

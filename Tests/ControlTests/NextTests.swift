@@ -7,7 +7,7 @@ import Glibc
 import Testing
 import batonctl
 
-/// `batonctl next`, without a daemon.
+/// `batonctl next`, for a job that a daemon has and for a file.
 @Suite struct NextTests {
     @Test func theTextHasWhatIsOfInterest() throws {
         // 2026-11-26 12:00 UTC
@@ -59,6 +59,21 @@ import batonctl
         }
     }
 
+    @Test func aJobThatADaemonHas() async throws {
+        try await withServer { path async throws in
+            let text = try await batonctl("next", "report", "-n", "1", socket: path)
+            #expect(
+                text
+                    == Finished(code: 0, out: "report: every 1m (UTC)\n\nUTC\n2026-11-26T12:01:00Z\n", error: ""))
+            let json = try await batonctl("next", "report", "--json", socket: path)
+            #expect(try JSONDecoder().decode(NextReport.self, from: Data(json.out.utf8)).ticks.count == 5)
+            let unknown = try await batonctl("next", "nothing", socket: path)
+            #expect(unknown == Finished(code: 1, out: "", error: "batonctl: no job \"nothing\" on this node\n"))
+            #expect(try await exchange(path, "GET /v1/jobs/report/next?ticks=1001").status == 400)
+        }
+        #expect(try await batonctl("next", "report", socket: "/nonexistent/control.sock").code == 69)
+    }
+
     @Test(
         arguments: [
             ("report.toml", "shell = 'true'", 1, "report has no schedule: it is kept running"),
@@ -81,7 +96,7 @@ import batonctl
     @Test func wrongUsage() async throws {
         let missing = try await batonctl("next", "/nonexistent/report.toml")
         #expect(missing.code == 78 && missing.error == "batonctl: /nonexistent/report.toml: there is no such file\n")
-        for arguments in [["next"], ["next", "x.toml", "-n", "0"], ["next", "x.toml", "-n", "1001"]] {
+        for arguments in [["next"], ["next", ""], ["next", "x.toml", "-n", "0"], ["next", "x.toml", "-n", "1001"]] {
             #expect(try await run(try built("batonctl"), arguments, environment: [:]).code == 64)
         }
     }

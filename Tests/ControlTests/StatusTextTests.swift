@@ -46,6 +46,47 @@ import batonctl
                 "last run  failed (exit code 3) on n, 1970-01-01T00:00:00Z (4 s ago)"))
     }
 
+    @Test func aScheduledJobHasItsNextTickAndItsLastRunAnywhere() throws {
+        var job = StatusReport.Job(name: "a", kind: "scheduled", state: .standby)
+        job.nextTick = "1970-01-01T00:02:00Z"
+        var view = LockView(token: nil, fence: 7)
+        let info = HolderRecord(node: "evil\u{1b}", runID: "r", since: "").encode()
+        var entry = LedgerEntry(tick: 60, attempt: 2, fence: 7, changed: 61_000_000, outcome: [], info: info)
+        func text(_ outcome: RunEnding?, asked: LedgerView.Asked? = nil) throws -> String {
+            entry.outcome = outcome?.bytes
+            view.ledger = LedgerView(entry: entry, asked: asked)
+            job.ledger = LedgerReport(view)
+            let report = StatusReport(
+                node: "n", instance: "i", version: "1", store: .init(url: "u", state: "connected"), jobs: [job])
+            let row = "FENCE  NEXT TICK\na    standby  -       -      -      1970-01-01T00:02:00Z"
+            #expect(StatusTable.text(report).contains(row))
+            let lines = StatusDetail.text(job, in: report, at: 70).split(separator: "\n").dropFirst(5)
+            return lines.joined(separator: "\n")
+        }
+        #expect(
+            try text(.failed) == """
+                  next tick 1970-01-01T00:02:00Z
+                  last run  failed on evil\\x1b, 1970-01-01T00:01:01Z (9 s ago)
+                  tick      1970-01-01T00:01:00Z, attempt 2
+                """)
+        let began = "began on evil\\x1b at 1970-01-01T00:01:01Z (9 s ago); nobody has said how it ended"
+        #expect(try text(nil).contains(began))
+        view.token = [1]
+        #expect(try text(nil).contains("running on evil\\x1b since 1970-01-01T00:01:01Z"))
+        entry.manual = 5
+        #expect(try text(.succeeded).hasSuffix("  tick      none: an operator asked for it"))
+        // Settled further since: which tick it was is not known any more.
+        entry = LedgerEntry(tick: 90, attempt: 0, fence: 7, changed: 61_000_000, outcome: [], info: info)
+        #expect(try !text(.succeeded).contains("tick      "))
+        entry = LedgerEntry(tick: 90, attempt: 0, fence: 0, changed: 0)
+        #expect(
+            try text(nil, asked: .init(id: 9, by: "web-1")).hasSuffix(
+                """
+                  last run  none yet; ticks count from 1970-01-01T00:01:30Z on
+                  asked for a run, on web-1; no node has started it yet
+                """))
+    }
+
     @Test func warningsAndTheStoreComeFirst() {
         let report = StatusReport(
             node: "n", instance: "i", version: "1", store: .init(url: "sqlite:///x", state: "connecting"), jobs: [],

@@ -83,7 +83,16 @@ private struct MadeUpBackend: ControlBackend {
 
     func follow(job: String, lines: Int) async throws(ControlError) -> any FollowedOutput { Ended() }
     func stop(job: String) async throws(ControlError) { throw .storeUnreachable("gone") }
-    func run(job: String) async throws(ControlError) {}
+    func run(job: String, endsWanted: Bool) async throws(ControlError) -> Int64? { endsWanted ? 41 : nil }
+    func request(_ id: Int64, of job: String) async throws(ControlError) -> RequestReport {
+        RequestReport(job: job, id: id, state: .waiting)
+    }
+    func history(job: String, limit: Int) async throws(ControlError) -> HistoryReport {
+        HistoryReport(job: job, runs: [HistoryLine(tick: "t", outcome: "missed")])
+    }
+    func next(job: String, count: Int) async throws(ControlError) -> NextReport {
+        NextReport(job: job, ScheduleSettings(.every(seconds: 1)), position: 1, at: 0, count: count)
+    }
     func reload() async throws(ControlError) -> ReloadReport { ReloadReport() }
     func difference() async throws(ControlError) -> ReloadReport { throw .draining }
     func nodes() async throws(ControlError) -> NodesReport { NodesReport(node: "n", nodes: [], warnings: []) }

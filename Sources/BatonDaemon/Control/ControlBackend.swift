@@ -13,8 +13,17 @@ package protocol ControlBackend: Sendable {
     func follow(job: String, lines: Int) async throws(ControlError) -> any FollowedOutput
     /// Stops a job and holds it down, fleet-wide. Returns when the mark is set.
     func stop(job: String) async throws(ControlError)
-    /// Clears the marks of a job, so that it runs again. Returns when they are cleared.
-    func run(job: String) async throws(ControlError)
+    /// Clears the marks of a job, so that it runs again, and asks for a run of a scheduled one. Returns when the store has it.
+    ///
+    /// - Parameter endsWanted: whether the run's end is waited for: an error for a job that is kept running.
+    /// - Returns: the request for the run; nil for a job that is kept running.
+    func run(job: String, endsWanted: Bool) async throws(ControlError) -> Int64?
+    /// What has become of a request for a run.
+    func request(_ id: Int64, of job: String) async throws(ControlError) -> RequestReport
+    /// The last runs of a scheduled job, wherever they were.
+    func history(job: String, limit: Int) async throws(ControlError) -> HistoryReport
+    /// The next ticks of a scheduled job.
+    func next(job: String, count: Int) async throws(ControlError) -> NextReport
     /// Takes the node's files over as they are now. Returns when they count.
     func reload() async throws(ControlError) -> ReloadReport
     /// What `reload()` would do.

@@ -13,7 +13,7 @@ import Logging
 ///     GET  /v1/jobs/JOB/logs     the tail of its output, as bytes; for those who may act
 ///     GET  /v1/jobs/JOB/logs/follow?lines=N      the last lines, and what comes from then on; likewise
 ///     POST /v1/jobs/JOB/stop     stop it and hold it down, fleet-wide
-///     POST /v1/jobs/JOB/run      let it run again
+///     POST /v1/jobs/JOB/run      let it run again; a scheduled job: now. With wait=true an error unless that has an end
 ///
 /// GET needs the right to look, everything else the right to act, unless a handler asks the gate for more.
 struct ControlRoutes {
@@ -24,6 +24,8 @@ struct ControlRoutes {
     private struct Done: Encodable {
         var job: String
         var done: String
+        /// The request that the act led to.
+        var request: Int64?
     }
 
     /// No request has a body that means anything; more than this is refused instead of read.
@@ -52,36 +54,44 @@ struct ControlRoutes {
             return ControlAnswer.frames(of: try await backend.follow(job: try Self.job(context), lines: lines))
         }
         router.post("v1/jobs/:job/stop") { request, context in
-            try await act("stop", request, context) { job throws(ControlError) in try await backend.stop(job: job) }
+            try await act("stop", request, context) { job throws(ControlError) in
+                try await backend.stop(job: job)
+                return nil
+            }
         }
         router.post("v1/jobs/:job/run") { request, context in
-            try await act("run", request, context) { job throws(ControlError) in try await backend.run(job: job) }
+            let isWaiting = try request.flag("wait")
+            return try await act("run", request, context) { job throws(ControlError) in
+                try await backend.run(job: job, endsWanted: isWaiting)
+            }
         }
         addReload(to: router)
         addReexec(to: router)
         addNodes(to: router)
+        addLedger(to: router)
         return router
     }
 
     /// Carries out an act and leaves a trace of who asked for it.
     private func act(
         _ name: String, _ request: Request, _ context: ControlContext,
-        perform: (String) async throws(ControlError) -> Void
+        perform: (String) async throws(ControlError) -> Int64?
     ) async throws -> Response {
         let job = try Self.job(context)
         _ = try await request.body.collect(upTo: Self.bodyLimit)
         var metadata = context.peer?.metadata ?? [:]
         metadata["act"] = "\(name)"
         metadata["job"] = "\(job)"
+        let asked: Int64?
         do {
-            try await perform(job)
+            asked = try await perform(job)
         } catch {
             metadata["reason"] = "\(error)"
             logger.log(level: .warning, "operator's request failed", event: .operatorFailed, metadata: metadata)
             throw error
         }
         logger.log(level: .notice, "operator's request carried out", event: .operatorActed, metadata: metadata)
-        return try ControlAnswer.json(Done(job: job, done: name))
+        return try ControlAnswer.json(Done(job: job, done: name, request: asked))
     }
 
     /// The job that the path names. Whether there is one is the backend's to say; a job file with a bad name is shown

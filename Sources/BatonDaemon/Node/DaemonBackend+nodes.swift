@@ -12,12 +12,9 @@ extension DaemonBackend {
     private static let freshEnough = Duration.seconds(5)
 
     func nodes() async throws(ControlError) -> NodesReport {
-        do throws(LockError) {
-            return NodesReport(
+        try await asking { () async throws(LockError) in
+            NodesReport(
                 node: context.name, registered: try await registration.nodes(), warnings: registration.warnings)
-        } catch {
-            if error.isPassing { throw .storeUnreachable(error.message) }
-            throw .failed(error.message)
         }
     }
 

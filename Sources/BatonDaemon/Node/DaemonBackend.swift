@@ -1,6 +1,7 @@
 // This source file is part of Baton.
 // SPDX-License-Identifier: Apache-2.0
 
+import BatonConfig
 import BatonCore
 import BatonLock
 import BatonSystem
@@ -22,9 +23,11 @@ struct DaemonBackend: ControlBackend {
             if jobs.isEmpty { throw .unknownJob(job) }
         }
         async let divergence = divergenceWarnings()
-        let holders = await holders(of: jobs.map(\.name))
+        let views = await views(of: jobs.map(\.name))
         for index in jobs.indices {
-            jobs[index].holder = holders[jobs[index].name]
+            let view = views[jobs[index].name]
+            jobs[index].holder = view.flatMap { StatusReport.Holder($0) }
+            tellOfTicks(&jobs[index], view)
         }
         return StatusReport(
             node: context.name, instance: context.instance, version: BatonVersion.current,
@@ -49,17 +52,27 @@ struct DaemonBackend: ControlBackend {
 
     /// Who holds each job's lock now, by the live locks. Empty while the store does not answer.
     func holders(of jobs: [String]) async -> [String: StatusReport.Holder] {
+        await views(of: jobs).compactMapValues { StatusReport.Holder($0) }
+    }
+
+    /// Each job's lock now, with the ledger of one that has a schedule.
+    private func views(of jobs: [String]) async -> [String: LockView] {
         guard store.state == .connected else { return [:] }
-        return await withTaskGroup(of: (String, StatusReport.Holder?).self) { group in
+        return await withTaskGroup(of: (String, LockView?).self) { group in
             for job in jobs {
+                let isScheduled = board.definition(of: job)?.schedule != nil
                 group.addTask {
                     // A look that fails shows no holder: the store's own line says why.
-                    let view = try? await lock(of: job).look()
-                    return (job, view.flatMap { StatusReport.Holder($0) })
+                    (job, try? await look(at: job, withLedger: isScheduled))
                 }
             }
             return await group.reduce(into: [:]) { $0[$1.0] = $1.1 }
         }
+    }
+
+    func look(at job: String, withLedger: Bool) async throws(LockError) -> LockView {
+        let lock = lock(of: job)
+        return try await lock.store.look(at: lock.keys, withLedger: withLedger, timeout: lock.policy.answerTimeout)
     }
 
     func lock(of job: String) -> LockClient {
@@ -68,11 +81,6 @@ struct DaemonBackend: ControlBackend {
 
     func stop(job: String) async throws(ControlError) {
         try await mark(job, Mark(kind: .heldDown, by: context.name))
-    }
-
-    func run(job: String) async throws(ControlError) {
-        try await mark(job, nil)
-        board.runner(of: job)?.send(.runRequested)
     }
 
     func reload() async throws(ControlError) -> ReloadReport { try await reloader.reload() }
@@ -86,14 +94,35 @@ struct DaemonBackend: ControlBackend {
 
     func replace() { succession.begin() }
 
-    private func mark(_ job: String, _ mark: Mark?) async throws(ControlError) {
-        guard let shown = context.board.job(job) else { throw .unknownJob(job) }
-        if shown.state == .invalid { throw .failed("the file of \(job) is invalid: `batonctl status \(job)` says why") }
-        // Ineligible here is no reason: the mark counts for the whole fleet.
-        if shown.state == .disabled { throw .failed("\(job) is disabled in its job file") }
-        do throws(LockError) {
+    func mark(_ job: String, _ mark: Mark?) async throws(ControlError) {
+        try checkAct(on: job)
+        try await asking { () async throws(LockError) in
             let lock = lock(of: job)
             try await store.locks.setMark(mark, on: lock.keys, timeout: context.storeSettings.requestTimeout)
+        }
+    }
+
+    /// - Throws: for a job that nobody can do anything with.
+    func checkAct(on job: String) throws(ControlError) {
+        let shown = try known(job)
+        // Ineligible here is no reason: the act counts for the whole fleet.
+        if shown.state == .disabled { throw .failed("\(job) is disabled in its job file") }
+    }
+
+    /// - Throws: for a job that this node does not have, or whose file is not valid.
+    @discardableResult
+    func known(_ job: String) throws(ControlError) -> StatusReport.Job {
+        guard let shown = context.board.job(job) else {
+            throw .unknownJob(job, nearest: Spelling.nearest(to: job, among: Set(context.board.all().map(\.name))))
+        }
+        if shown.state == .invalid { throw .failed("the file of \(job) is invalid: `batonctl status \(job)` says why") }
+        return shown
+    }
+
+    /// Asks the store; what it refuses, and that it does not answer, is told in the operator's words.
+    func asking<Answer>(_ body: () async throws(LockError) -> Answer) async throws(ControlError) -> Answer {
+        do throws(LockError) {
+            return try await body()
         } catch {
             if error.isPassing { throw .storeUnreachable(error.message) }
             throw .failed(error.message)

@@ -56,6 +56,9 @@ final class JobBoard: Sendable {
     /// The loop of a job that runs here, or would.
     func runner(of job: String) -> JobRunner? { state.withLock { $0.runners[job] } }
 
+    /// By the job's file, whether or not it runs here.
+    func definition(of job: String) -> JobDefinition? { state.withLock { $0.roster.definitions[job] } }
+
     var isDraining: Bool { state.withLock { $0.roster.ending != nil } }
     /// Its runs are left to the daemon that comes next.
     var isRelieved: Bool { state.withLock { $0.roster.ending == .relieved } }

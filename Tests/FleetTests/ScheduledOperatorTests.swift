@@ -1,0 +1,153 @@
+// This source file is part of Baton.
+// SPDX-License-Identifier: Apache-2.0
+
+import BatonCore
+import BatonSystem
+import Foundation
+import Testing
+
+@testable import BatonTestSupport
+
+/// What an operator sees of jobs with a schedule, and does with them.
+@Suite(.serialized, .timeLimit(.minutes(5))) struct ScheduledOperatorTests {
+    /// Not during a test, unless on one night in four years.
+    private static let rarely = "schedule = '0 0 29 2 *'\n"
+
+    private func history(_ node: Node, _ job: String = "job", _ more: String...) async throws -> HistoryReport {
+        let result = try await run(
+            Binary.batonctl, ["history", job, "--json", "-n", "100", "--socket", node.socket] + more)
+        guard result.0 == 0 else { throw TestFailure("batonctl history on \(node.name): \(result)") }
+        return try JSONDecoder().decode(HistoryReport.self, from: Data(result.1.utf8))
+    }
+
+    private func waitForHistory(_ node: Node, _ condition: (HistoryReport) -> Bool) async throws -> HistoryReport {
+        let deadline = BootClock.now() + .seconds(30)
+        while BootClock.now() < deadline {
+            // It may not be up yet.
+            if let report = try? await history(node), condition(report) { return report }
+            try await Task.sleep(for: .milliseconds(50))
+        }
+        throw TestFailure("waited in vain for a history: \(try await history(node))")
+    }
+
+    private func waitUntilUp(_ nodes: [Node]) async throws {
+        for node in nodes {
+            try await node.waitForStatus("it knows the ledger") { $0.jobs.allSatisfy { $0.ledger != nil } }
+        }
+    }
+
+    @Test func theHistoryIsTheSameOnEveryNode() async throws {
+        try await withFleet { fleet in
+            let nodes = try ["a", "b"].map { try fleet.node($0) }
+            for node in nodes {
+                let command = #"shell = 'printf "tick\033[31m\n"; exit 3'"#
+                try node.job("job", command + "\nevery = '1s'\noutput.to = 'none'\n")
+                try node.start()
+            }
+            try await waitUntilUp(nodes)
+            _ = try await waitForHistory(nodes[0]) { $0.runs.count { $0.outcome == "failed" } >= 3 }
+            // The same lines, whoever is asked: those that both have seen.
+            let (one, other) = (try await history(nodes[0]).runs, try await history(nodes[1]).runs)
+            let ended = one.filter { $0.outcome == "failed" }
+            #expect(Set(ended.map(\.fence)).isSubset(of: other.map(\.fence)))
+            for line in ended {
+                #expect(line.exitCode == 3 && line.attempt == 1 && line.isManual == false && line.output == nil)
+                #expect(["a", "b"].contains(line.node) && line.started != nil && line.finished != nil)
+            }
+            // With the newest first, each tick once.
+            #expect(zip(ended, ended.dropFirst()).allSatisfy { $0.tick > $1.tick && ($0.fence ?? 0) > ($1.fence ?? 0) })
+            let output = try await history(nodes[1], "job", "--output").runs.compactMap(\.output)
+            #expect(output.first == "tick\u{1b}[31m\n")
+            let text = try await nodes[1].batonctl("history", "job", "--output").output
+            #expect(text.contains("    | tick\\x1b[31m\n") && text.contains("failed (exit code 3)"), "\(text)")
+
+            let job = try #require(try await nodes[0].status().jobs.first)
+            #expect(job.kind == "scheduled" && job.nextTick?.hasSuffix("Z") == true && job.ledger?.run != nil)
+            let detail = try await nodes[0].batonctl("status", "job").output
+            #expect(detail.contains("next tick") && detail.contains("kind      scheduled"), "\(detail)")
+            let next = try await nodes[0].batonctl("next", "job", "-n", "3")
+            #expect(next.code == 0 && next.output.hasPrefix("job: every 1s (UTC)\n"), "\(next)")
+        }
+    }
+
+    @Test func aRunThatIsAskedForPassesItsCodeOn() async throws {
+        try await withFleet { fleet in
+            let nodes = try ["a", "b"].map { try fleet.node($0) }
+            for node in nodes {
+                // Only one of them may run it: it need not be the one that is asked.
+                let place = "[output]\nto = \"none\"\n[placement]\nnodes = [\"b\"]\n"
+                try node.job("code", "shell = 'exit 42'\n" + Self.rarely + place)
+                try node.job("fine", "shell = 'echo $BATON_JOB'\n" + Self.rarely + place)
+                try node.job("killed", "shell = 'kill -9 $$'\n" + Self.rarely + place)
+                try node.job("long", "shell = 'sleep 600'\n" + Self.rarely + place)
+                try node.start()
+            }
+            try await waitUntilUp(nodes)
+            let node = nodes[0]
+            let code = try await node.batonctl("run", "code", "--wait", "--timeout", "1m")
+            #expect(code.code == 42 && code.output == "code: failed (exit code 42) on b\n", "\(code)")
+            let fine = try await node.batonctl("run", "fine", "--wait", "--json", "--timeout", "1m")
+            #expect(fine.code == 0, "\(fine)")
+            let report = try JSONDecoder().decode(RequestReport.self, from: Data(fine.output.utf8))
+            #expect(report.state == .ended && report.run?.outcome == "succeeded" && report.run?.isManual == true)
+            #expect((report.run?.fence ?? 0) > report.id)
+            #expect(try await node.batonctl("run", "killed", "--wait", "--timeout", "1m").code == 137)
+            // A second time is another run.
+            #expect(try await node.batonctl("run", "code", "--wait", "--timeout", "1m").code == 42)
+            #expect(try await history(node, "code").runs.map(\.outcome) == ["failed", "failed"])
+
+            let long = try await node.batonctl("run", "long", "--wait", "--timeout", "2s")
+            #expect(long.code == 1 && long.errors.contains("the time is up: the run goes on"), "\(long)")
+            #expect(try await history(node, "long").runs.map(\.outcome) == ["running"])
+            #expect(try await node.batonctl("stop", "long").code == 0)
+            let held = try await node.batonctl("run", "code", "--wait", "--timeout", "1m")
+            #expect(held.code == 42)
+        }
+    }
+
+    @Test func oneThatIsHeldDownIsLetGo() async throws {
+        try await withFleet { fleet in
+            let node = try fleet.node("a")
+            try node.job("job", "shell = 'exit 7'\n" + Self.rarely)
+            try node.start()
+            try await waitUntilUp([node])
+            #expect(try await node.batonctl("stop", "job").code == 0)
+            #expect(try await node.batonctl("run", "job", "--wait", "--timeout", "1m").code == 7)
+        }
+    }
+
+    @Test func whatCannotBeDoneHasItsReason() async throws {
+        try await withServer { server in
+            try await withFleet(server: server) { fleet in
+                let node = try fleet.node("a")
+                try node.job("service", fleet.workload())
+                try node.job("job", "shell = 'true'\n" + Self.rarely)
+                try node.job("bad", "shell = 'true'\nschedule = '61 * * * *'\n")
+                try node.start()
+                try await node.waitForStatus("it knows the ledger") { $0.jobs.contains { $0.ledger != nil } }
+                func expect(_ code: Int32, _ reason: String, _ arguments: String...) async throws {
+                    let result = try await run(Binary.batonctl, arguments + ["--socket", node.socket])
+                    #expect(result.0 == code && result.1.isEmpty, "\(arguments): \(result)")
+                    #expect(result.2.contains(reason), "\(arguments): \(result.2)")
+                }
+                for verb in ["history", "next", "run"] {
+                    try await expect(1, "no job \"jop\" on this node; did you mean \"job\"?", verb, "jop")
+                    try await expect(1, "the file of bad is invalid", verb, "bad")
+                }
+                try await expect(1, "it is kept running, and it has no history", "history", "service")
+                try await expect(1, "it is kept running, and it has no ticks", "next", "service")
+                try await expect(1, "there is no end to wait for", "run", "service", "--wait")
+
+                server.end()
+                try await expect(69, "the store can't be reached", "history", "job")
+                try await expect(69, "the store can't be reached", "run", "job")
+                // The schedule is in the file.
+                #expect(try await node.batonctl("next", "job").code == 0)
+                try await node.stop()
+                for verb in ["history", "next", "run"] {
+                    try await expect(69, "batond is not running here", verb, "job")
+                }
+            }
+        }
+    }
+}
