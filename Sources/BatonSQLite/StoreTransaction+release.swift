@@ -25,7 +25,7 @@ extension StoreTransaction {
         if request.guarding, try holderRow(keys.holder)?.token == token { try setHolder(nil, keys.holder) }
         guard holder == token || (holder == nil && isOwner) else { return false }
         // What an operator said stays in force.
-        if let mark = request.mark, try markRow(keys.mark)?.kind != .heldDown {
+        if let mark = request.mark, try markRow(keys.mark)?.kind.givesWay(to: mark.kind) ?? true {
             try setMark(mark, on: keys)
         }
         try announce(keys)

@@ -19,8 +19,8 @@ struct Batonctl: AsyncParsableCommand {
             """,
         version: "batonctl \(BatonVersion.current)",
         subcommands: [
-            Status.self, Check.self, Next.self, History.self, Logs.self, Stop.self, Run.self, Nodes.self, Explain.self,
-            Reload.self, Reexec.self,
+            Status.self, Check.self, Next.self, History.self, Logs.self, Stop.self, Run.self, Pause.self, Resume.self,
+            Nodes.self, Explain.self, Reload.self, Reexec.self,
         ])
 
     static func main() async {

@@ -2,7 +2,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import ArgumentParser
-import BatonConfig
 import BatonCore
 import Foundation
 
@@ -37,13 +36,7 @@ struct Run: AsyncParsableCommand {
     func validate() throws {
         guard let timeout else { return }
         if !wait { throw ValidationError("--timeout is how long --wait waits: it goes with that.") }
-        let duration: Duration
-        do throws(DurationText.Failure) {
-            duration = try DurationText.parse(timeout)
-        } catch {
-            throw ValidationError("--timeout: \(PrintableText.escaped(error.reason)).")
-        }
-        if duration <= .zero { throw ValidationError("--timeout: it has to be longer than nothing.") }
+        _ = try DurationArgument.parse(timeout, of: "--timeout")
     }
 
     func run() async throws {
@@ -58,7 +51,7 @@ struct Run: AsyncParsableCommand {
                 return Int32(0)
             }
             // It was parsed before.
-            let limit = timeout.flatMap { try? DurationText.parse($0) }
+            let limit = timeout.flatMap { try? DurationArgument.parse($0, of: "--timeout") }
             let (answer, end) = try await RunWatch(client: socket.client, job: job, id: request).end(within: limit)
             Output.line(json.isSet ? JSONText.pretty(answer) : RunWatch.text(end))
             return end.exitCode

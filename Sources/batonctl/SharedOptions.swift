@@ -2,6 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import ArgumentParser
+import BatonConfig
+import BatonCore
 import Foundation
 
 /// Which daemon to ask.
@@ -35,4 +37,19 @@ struct SocketOption: ParsableArguments {
 struct JSONOption: ParsableArguments {
     @Flag(name: .customLong("json"), help: "Answer in JSON, for scripts.")
     var isSet = false
+}
+
+/// How long something is to take, as job files write it.
+enum DurationArgument {
+    /// - Throws: `ValidationError` for what is none, or nothing.
+    static func parse(_ text: String, of option: String) throws -> Duration {
+        let duration: Duration
+        do throws(DurationText.Failure) {
+            duration = try DurationText.parse(text)
+        } catch {
+            throw ValidationError("\(option): \(PrintableText.escaped(error.reason)).")
+        }
+        if duration <= .zero { throw ValidationError("\(option): it has to be longer than nothing.") }
+        return duration
+    }
 }

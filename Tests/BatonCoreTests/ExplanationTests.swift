@@ -157,6 +157,9 @@ struct ExplanationTests {
             facts(.backoff) { $0.reason = "failed here; competes again in 2.0 s" }.hasPrefix(
                 "report does not run here, on web-1: failed here; competes again in 2.0 s.\n"))
         #expect(facts(.paused).hasPrefix("report does not run here, on web-1: it is paused."))
+        let paused = facts(.paused) { $0.mark = Mark(kind: .paused, remaining: .seconds(90), by: "web-3") }
+        #expect(paused.hasPrefix("report does not run here, on web-1: it is paused, by an operator on web-3.\n"))
+        #expect(paused.contains("The pause is over in ") && paused.contains("batonctl resume report"))
     }
 
     @Test func itsFileKeepsItFromRunning() {

@@ -80,6 +80,27 @@ extension StoreConformance {
     }
 
     @Test(arguments: StoreBackend.all)
+    func aPauseStaysInForceUnlessTheJobIsDone(backend: StoreBackend) async throws {
+        try await backend.with { subject in
+            let store = subject.store
+            try await store.settle()
+            #expect(try await store.acquire(.daemon("a")).grant != nil)
+            let paused = Mark(kind: .paused, failures: 3, by: "web-1")
+            try await store.setMark(paused, on: .report, timeout: patience)
+            #expect(try await store.renew(.daemon("a", notAfter: nil)) == .renewed(timeToLive: leaseLength))
+            #expect(try await store.release("a", mark: Mark(kind: .coolingDown, remaining: .seconds(1), failures: 1)))
+            #expect(try await store.look().mark == paused)
+            #expect(try await store.acquire(.daemon("b")) == .marked(paused))
+            try await store.setMark(nil, on: .report, timeout: patience)
+            #expect(try await store.acquire(.daemon("b")).grant != nil)
+            try await store.setMark(paused, on: .report, timeout: patience)
+            let finished = Mark(kind: .finished, by: "web-2")
+            #expect(try await store.release("b", mark: finished))
+            #expect(try await store.look().mark == finished)
+        }
+    }
+
+    @Test(arguments: StoreBackend.all)
     func aMarkIsReplacedAndOneWithoutTimeIsOver(backend: StoreBackend) async throws {
         try await backend.with { subject in
             let store = subject.store

@@ -41,8 +41,11 @@ import Testing
     private static let requests: [(verb: [String], needs: ControlAccess.Right)] = [
         (["status"], .look), (["status", "report"], .look), (["status", "--json"], .look), (["logs", "report"], .act),
         (["stop", "report"], .act), (["run", "report"], .act), (["next", "report"], .look),
-        (["history", "report"], .look), (["history", "report", "--output"], .act),
+        (["pause", "report"], .act), (["resume", "report"], .act), (["history", "report"], .look),
+        (["history", "report", "--output"], .act),
     ]
+
+    private static let acts = ["stop report", "run report", "pause report", "resume report"]
 
     @Test(arguments: peers)
     func eachMayWhatItsGroupsAllow(peer: Peer) async throws {
@@ -60,7 +63,7 @@ import Testing
                 }
             }
         }
-        #expect(backend.performed == (peer.right == .act ? ["stop report", "run report"] : []))
+        #expect(backend.performed == (peer.right == .act ? Self.acts : []))
     }
 
     /// The socket's own mode and list keep strangers out; should an administrator open it, they get no answer still.

@@ -80,6 +80,12 @@ final class FakeBackend: ControlBackend {
 
     func stop(job: String) async throws(ControlError) { try await act("stop", job) }
 
+    func pause(job: String, for duration: Duration?) async throws(ControlError) {
+        try await act("pause" + (duration.map { " \($0.milliseconds)" } ?? ""), job)
+    }
+
+    func resume(job: String) async throws(ControlError) { try await act("resume", job) }
+
     func nodes() async throws(ControlError) -> NodesReport {
         var other = NodesReport.Node(name: "web-2", instance: "fedcba9876543210")
         other.version = "0.1.0"

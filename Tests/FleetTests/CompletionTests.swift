@@ -27,6 +27,9 @@ import Testing
 
             #expect(try await bash("batonctl", "st", node) == ["status", "stop"])
             #expect(try await bash("batonctl status", "re", node) == ["reminder", "report"])
+            for verb in ["history", "next", "pause", "resume", "run"] {
+                #expect(try await bash("batonctl \(verb)", "rep", node) == ["report"])
+            }
             #expect(try await bash("batond --log-level", "no", node) == ["notice"])
             // With nobody to ask there is nothing, and no complaint.
             try await node.stop()

@@ -105,6 +105,22 @@ import Testing
         }
     }
 
+    @Test func whoWaitsDoesNotNoticeThatBatondIsStartedAnew() async throws {
+        try await withFleet { fleet in
+            let node = try fleet.node("a")
+            try node.job("job", fleet.workload(["--exit-after", "4000", "--exit-code", "9"], Self.rarely))
+            try node.start()
+            try await waitUntilUp([node])
+            async let end = node.batonctl("run", "job", "--wait", "--timeout", "1m")
+            let run = try await fleet.waitForRun()
+            try await node.crash()
+            try node.start()
+            #expect(try await end.code == 9)
+            #expect(try fleet.read().runs().map(\.id) == [run.id])
+            #expect(try await history(node).runs.map(\.runID) == [run.id])
+        }
+    }
+
     @Test func oneThatIsHeldDownIsLetGo() async throws {
         try await withFleet { fleet in
             let node = try fleet.node("a")

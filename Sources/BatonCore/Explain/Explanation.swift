@@ -59,7 +59,7 @@ package struct Explanation: Codable, Equatable, Sendable {
         case .standby where facts.barredBy == nil: tellOfTheLock(facts)
         case .waitingForStore: tellOfTheStore(facts)
         case .heldDown, .finished, .backoff: tellOfTheMark(facts)
-        case .paused: notHere(facts, "it is paused" + (facts.reason.map { ": \($0)" } ?? ""))
+        case .paused: tellOfThePause(facts)
         case .ineligible, .standby:
             if let other = facts.barredBy {
                 notHere(facts, "another live batond has this node's name")
@@ -157,6 +157,12 @@ package struct Explanation: Codable, Equatable, Sendable {
             details.append("It is asked again and again. Nothing is started without its answer.")
             advise("to see how the store is", "batonctl status")
         }
+    }
+
+    private mutating func tellOfThePause(_ facts: ExplainFacts) {
+        notHere(facts, "it is paused" + (facts.mark.map { ", by an operator on \($0.by)" } ?? ""))
+        if let left = facts.mark?.remaining { details.append("The pause is over in \(seconds(left)).") }
+        advise("to let it be started again", "batonctl resume \(facts.job)")
     }
 
     private mutating func tellOfTheMark(_ facts: ExplainFacts) {

@@ -159,7 +159,7 @@ extension Mark {
     package var stops: Bool {
         switch kind {
         case .heldDown: true
-        case .finished, .coolingDown: false
+        case .finished, .coolingDown, .paused: false
         }
     }
 }

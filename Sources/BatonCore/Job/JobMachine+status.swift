@@ -72,6 +72,8 @@ extension JobMachine {
             switch mark.kind {
             case .heldDown:
                 Description(state: .heldDown, reason: "stopped on \(mark.by); `batonctl run` starts it again")
+            case .paused:
+                Description(state: .paused, reason: "paused on \(mark.by); `batonctl resume` ends that")
             case .finished: Description(state: .finished, reason: "done, by its restart policy")
             case .coolingDown:
                 Description(

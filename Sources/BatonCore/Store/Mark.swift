@@ -11,6 +11,18 @@ public struct Mark: Equatable, Sendable {
         case finished
         /// The job's last run ended and its restart delay is not over.
         case coolingDown = "cooling"
+        /// An operator paused the job: nothing new starts, and what runs goes on.
+        case paused
+
+        /// Whether the end of a run may set that mark in its place. What an operator said stays in force; but a job that
+        /// is done is so after a pause, too.
+        package func givesWay(to other: Kind) -> Bool {
+            switch self {
+            case .heldDown: false
+            case .paused: other == .finished
+            case .finished, .coolingDown: true
+            }
+        }
     }
 
     /// Why the lock is not granted.

@@ -25,7 +25,9 @@ extension StoreModel {
         }
         guard lock?.token == token || (lock == nil && isOwner) else { return nil }
         // What an operator said stays in force.
-        if let mark = request.mark, marks[keys.mark]?.mark.kind != .heldDown { return setMark(mark, on: keys, at: now) }
+        if let mark = request.mark, marks[keys.mark]?.mark.kind.givesWay(to: mark.kind) ?? true {
+            return setMark(mark, on: keys, at: now)
+        }
         return Announcement(lock: keys.lock)
     }
 

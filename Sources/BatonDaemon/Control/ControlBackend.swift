@@ -13,6 +13,10 @@ package protocol ControlBackend: Sendable {
     func follow(job: String, lines: Int) async throws(ControlError) -> any FollowedOutput
     /// Stops a job and holds it down, fleet-wide. Returns when the mark is set.
     func stop(job: String) async throws(ControlError)
+    /// Has nothing new of a job started, fleet-wide; what runs goes on. Nil: until `resume`.
+    func pause(job: String, for duration: Duration?) async throws(ControlError)
+    /// Ends a pause.
+    func resume(job: String) async throws(ControlError)
     /// Clears the marks of a job, so that it runs again, and asks for a run of a scheduled one. Returns when the store has it.
     ///
     /// - Parameter endsWanted: whether the run's end is waited for: an error for a job that is kept running.

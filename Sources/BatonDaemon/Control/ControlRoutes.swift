@@ -13,6 +13,8 @@ import Logging
 ///     GET  /v1/jobs/JOB/logs     the tail of its output, as bytes; for those who may act
 ///     GET  /v1/jobs/JOB/logs/follow?lines=N      the last lines, and what comes from then on; likewise
 ///     POST /v1/jobs/JOB/stop     stop it and hold it down, fleet-wide
+///     POST /v1/jobs/JOB/pause?milliseconds=N     have nothing new started, for ever or for so long
+///     POST /v1/jobs/JOB/resume   end a pause
 ///     POST /v1/jobs/JOB/run      let it run again; a scheduled job: now. With wait=true an error unless that has an end
 ///
 /// GET needs the right to look, everything else the right to act, unless a handler asks the gate for more.
@@ -30,6 +32,8 @@ struct ControlRoutes {
 
     /// No request has a body that means anything; more than this is refused instead of read.
     static let bodyLimit = 4096
+    /// A hundred years.
+    private static let longestPause = 36525 * 86_400_000
 
     func router() -> Router<ControlContext> {
         let router = Router(context: ControlContext.self)
@@ -56,6 +60,19 @@ struct ControlRoutes {
         router.post("v1/jobs/:job/stop") { request, context in
             try await act("stop", request, context) { job throws(ControlError) in
                 try await backend.stop(job: job)
+                return nil
+            }
+        }
+        router.post("v1/jobs/:job/pause") { request, context in
+            let time = try request.number("milliseconds", in: 1...Self.longestPause)
+            return try await act("pause", request, context) { job throws(ControlError) in
+                try await backend.pause(job: job, for: time.map { .milliseconds($0) })
+                return nil
+            }
+        }
+        router.post("v1/jobs/:job/resume") { request, context in
+            try await act("resume", request, context) { job throws(ControlError) in
+                try await backend.resume(job: job)
                 return nil
             }
         }

@@ -24,15 +24,17 @@ extension DaemonBackend {
 
     func run(job: String, endsWanted: Bool) async throws(ControlError) -> Int64? {
         try checkAct(on: job)
+        let mark = try await mark(of: job)
+        if mark?.kind == .paused { throw .failed("\(job) is paused: `batonctl resume \(job)` lets it be started") }
         if board.definition(of: job)?.schedule == nil {
             if endsWanted {
                 throw .failed("\(job) has no schedule: it is kept running, and there is no end to wait for")
             }
-            try await mark(job, nil)
+            try await setMark(nil, on: job)
             board.runner(of: job)?.send(.runRequested)
             return nil
         }
-        let asked = try await asking { () async throws(LockError) in try await ask(for: job) }
+        let asked = try await asking { () async throws(LockError) in try await ask(for: job, letGo: mark != nil) }
         board.runner(of: job)?.send(.runRequested)
         return asked
     }
@@ -81,11 +83,13 @@ extension DaemonBackend {
         return settings
     }
 
-    /// A run by whichever node. Who is held down is let go.
-    private func ask(for job: String) async throws(LockError) -> Int64 {
+    /// A run by whichever node.
+    ///
+    /// - Parameter letGo: whether a mark is in the way.
+    private func ask(for job: String, letGo: Bool) async throws(LockError) -> Int64 {
         let lock = lock(of: job)
         let timeout = context.storeSettings.requestTimeout
-        if try await lock.look().mark != nil { try await store.locks.setMark(nil, on: lock.keys, timeout: timeout) }
+        if letGo { try await store.locks.setMark(nil, on: lock.keys, timeout: timeout) }
         let request = AskRequest(keys: lock.keys, by: context.name, call: Token.fresh())
         do throws(LockError) {
             return try await lock.store.ask(request, timeout: timeout).reply.id

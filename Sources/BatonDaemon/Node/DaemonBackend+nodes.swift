@@ -68,6 +68,8 @@ extension DaemonBackend {
     private func look(_ facts: inout ExplainFacts, at job: String) async {
         guard let view = try? await lock(of: job).look() else { return }  // then the loop's word has to do
         if let mark = view.mark { facts.mark = mark }
+        // A job that waits for its next tick has not asked for its lock since.
+        if view.mark?.kind == .paused, view.token == nil, facts.state == .standby { facts.state = .paused }
         guard view.token != nil, let holder = StatusReport.Holder(view) else { return facts.lock = .free }
         facts.lock =
             holder.runID.isEmpty

@@ -28,6 +28,7 @@ struct DaemonBackend: ControlBackend {
             let view = views[jobs[index].name]
             jobs[index].holder = view.flatMap { StatusReport.Holder($0) }
             tellOfTicks(&jobs[index], view)
+            tellOfMark(&jobs[index], view)
         }
         return StatusReport(
             node: context.name, instance: context.instance, version: BatonVersion.current,
@@ -79,10 +80,6 @@ struct DaemonBackend: ControlBackend {
         context.lock(of: job, timing: context.timing(of: context.storeSettings.maxLockTimeout))
     }
 
-    func stop(job: String) async throws(ControlError) {
-        try await mark(job, Mark(kind: .heldDown, by: context.name))
-    }
-
     func reload() async throws(ControlError) -> ReloadReport { try await reloader.reload() }
 
     func difference() async throws(ControlError) -> ReloadReport { try await reloader.difference() }
@@ -93,14 +90,6 @@ struct DaemonBackend: ControlBackend {
     }
 
     func replace() { succession.begin() }
-
-    func mark(_ job: String, _ mark: Mark?) async throws(ControlError) {
-        try checkAct(on: job)
-        try await asking { () async throws(LockError) in
-            let lock = lock(of: job)
-            try await store.locks.setMark(mark, on: lock.keys, timeout: context.storeSettings.requestTimeout)
-        }
-    }
 
     /// - Throws: for a job that nobody can do anything with.
     func checkAct(on job: String) throws(ControlError) {

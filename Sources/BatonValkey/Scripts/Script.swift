@@ -224,7 +224,8 @@ struct Script: Sendable {
         conclude()
         if value ~= token and (value or owner ~= token) then return say('foreign') end
         local standing = marks and redis.call('HGET', KEYS[5], 'kind')
-        if marks and (not standing or standing == 'finished' or standing == 'cooling') then
+        if marks and (not standing or standing == 'finished' or standing == 'cooling'
+            or standing == 'paused' and ARGV[4] == 'finished') then
             setMark(ARGV[4], ARGV[5], ARGV[6], ARGV[7])
         end
         announce()

@@ -1,0 +1,70 @@
+// This source file is part of Baton.
+// SPDX-License-Identifier: Apache-2.0
+
+import BatonConfig
+import BatonCore
+import BatonLock
+
+/// Marks beside a job's lock, which count for the whole fleet.
+extension DaemonBackend {
+    func stop(job: String) async throws(ControlError) {
+        try checkAct(on: job)
+        try await setMark(Mark(kind: .heldDown, by: context.name), on: job)
+    }
+
+    func pause(job: String, for duration: Duration?) async throws(ControlError) {
+        try checkAct(on: job)
+        let standing = try await mark(of: job)
+        try refuse(standing, job)
+        // After the pause, a job that failed is where it was.
+        let failures = standing?.failures ?? 0
+        try await setMark(Mark(kind: .paused, remaining: duration, failures: failures, by: context.name), on: job)
+    }
+
+    func resume(job: String) async throws(ControlError) {
+        try checkAct(on: job)
+        let standing = try await mark(of: job)
+        try refuse(standing, job)
+        if standing?.kind == .paused { try await setMark(nil, on: job) }
+    }
+
+    /// - Throws: for a job that a pause, or its end, makes no difference to.
+    private func refuse(_ standing: Mark?, _ job: String) throws(ControlError) {
+        switch standing?.kind {
+        case .heldDown:
+            throw .failed("\(job) is held down by an operator: nothing starts it before `batonctl run \(job)`")
+        case .finished:
+            throw .failed("\(job) is done, by its restart policy: nothing starts it before `batonctl run \(job)`")
+        case .paused, .coolingDown, nil: break
+        }
+    }
+
+    /// As it is now.
+    func mark(of job: String) async throws(ControlError) -> Mark? {
+        try await asking { () async throws(LockError) in try await look(at: job, withLedger: false).mark }
+    }
+
+    func setMark(_ mark: Mark?, on job: String) async throws(ControlError) {
+        try await asking { () async throws(LockError) in
+            let lock = lock(of: job)
+            try await store.locks.setMark(mark, on: lock.keys, timeout: context.storeSettings.requestTimeout)
+        }
+    }
+
+    /// A job that waits for its next tick, or for its lock to be free, need not have seen an operator's mark.
+    func tellOfMark(_ job: inout StatusReport.Job, _ view: LockView?) {
+        guard let view, let mark = view.mark, [.standby, .paused, .running, .starting].contains(job.state) else {
+            return
+        }
+        switch mark.kind {
+        case .paused:
+            let left = mark.remaining.map { ", for another \(DurationText.describe(.seconds($0.components.seconds)))" }
+            job.reason = "paused on \(mark.by)\(left ?? ""); `batonctl resume` ends that"
+            if job.state == .standby || job.state == .paused { job.state = view.token == nil ? .paused : .standby }
+        case .heldDown where job.state == .standby && view.token == nil:
+            job.state = .heldDown
+            job.reason = "stopped on \(mark.by); `batonctl run` starts it again"
+        case .heldDown, .finished, .coolingDown: break
+        }
+    }
+}
