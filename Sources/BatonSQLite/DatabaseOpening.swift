@@ -13,7 +13,7 @@ struct DatabaseOpening {
 
     /// "Bato" in ASCII, in the file's header: tells our databases from those of other programs.
     private static let applicationID = 0x4261_746F
-    private static let schemaVersion = 4
+    private static let schemaVersion = 5
 
     /// - Parameter limit: how long to wait while another process holds the file's lock, now and in later requests.
     func open(_ limit: TimeLimit) throws -> Connection {
@@ -96,7 +96,7 @@ struct DatabaseOpening {
                 ) WITHOUT ROWID;
                 CREATE TABLE mark (
                     key BLOB PRIMARY KEY, kind TEXT NOT NULL, until INTEGER, boot TEXT NOT NULL,
-                    failures INTEGER NOT NULL, setter TEXT NOT NULL
+                    failures INTEGER NOT NULL, setter TEXT NOT NULL, wall_until INTEGER
                 ) WITHOUT ROWID;
                 CREATE TABLE epoch (
                     key BLOB PRIMARY KEY, identity TEXT NOT NULL, nonce BLOB, max_lock_timeout INTEGER NOT NULL
@@ -133,8 +133,14 @@ struct DatabaseOpening {
         let version = try Int.fetchOne(database, sql: "PRAGMA user_version") ?? 0
         if version == 1 { try bringToFormat2(database) }
         if version < 3 { try database.execute(sql: Self.nodeTable) }
+        if version < 4 { try database.execute(sql: Self.ledgerTables) }
         if version < Self.schemaVersion {
-            try database.execute(sql: "\(Self.ledgerTables) PRAGMA user_version = \(Self.schemaVersion);")
+            // New in format 5: a pause outlives the boot.
+            try database.execute(
+                sql: """
+                    ALTER TABLE mark ADD COLUMN wall_until INTEGER;
+                    PRAGMA user_version = \(Self.schemaVersion);
+                    """)
         }
     }
 

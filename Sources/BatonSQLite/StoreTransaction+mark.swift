@@ -10,27 +10,34 @@ extension StoreTransaction {
         /// Boot-time microseconds; nil: until cleared.
         var until: Int64?
         var boot: String
+        /// The same by the wall clock, for a mark that outlives its boot.
+        var wallUntil: Int64?
         var failures: Int
         var setter: String
     }
 
     func markRow(_ key: Bytes) throws -> MarkRow? {
-        try database.first("SELECT kind, until, boot, failures, setter FROM mark WHERE key = ?", key) { row in
+        try database.first(
+            "SELECT kind, until, boot, failures, setter, wall_until FROM mark WHERE key = ?", key
+        ) { row in
             MarkRow(
                 // A kind that this version does not know holds the job down: nothing starts by a misunderstanding.
                 kind: Mark.Kind(rawValue: row.text(0) ?? "") ?? .heldDown, until: row.integer(1),
-                boot: row.text(2) ?? "", failures: Int(row.integer(3) ?? 0), setter: row.text(4) ?? "")
+                boot: row.text(2) ?? "", wallUntil: row.integer(5), failures: Int(row.integer(3) ?? 0),
+                setter: row.text(4) ?? "")
         }
     }
 
-    /// The mark, if it still keeps the lock from being granted. One with an end, of another boot, is over.
+    /// The mark, if it still keeps the lock from being granted. One with an end, of another boot, is over, unless it is an
+    /// operator's.
     func standing(_ row: MarkRow?) -> Mark? {
         guard let row else { return nil }
         guard let until = row.until else {
             return Mark(kind: row.kind, remaining: nil, failures: row.failures, by: row.setter)
         }
-        guard row.boot == bootID, until > now else { return nil }
-        return Mark(kind: row.kind, remaining: .microseconds(until - now), failures: row.failures, by: row.setter)
+        let left = row.boot == bootID ? until - now : (row.wallUntil ?? wallMicroseconds) - wallMicroseconds
+        if left <= 0 { return nil }
+        return Mark(kind: row.kind, remaining: .microseconds(left), failures: row.failures, by: row.setter)
     }
 
     func setMark(_ mark: Mark?, on keys: LockKeys) throws {
@@ -38,8 +45,12 @@ extension StoreTransaction {
             return try database.run("DELETE FROM mark WHERE key = ?", keys.mark)
         }
         let until = mark.remaining.map { now.addingOrMax($0.microseconds) }
+        let outlives = mark.kind == .paused
+        let wallUntil = outlives ? mark.remaining.map { wallMicroseconds.addingOrMax($0.microseconds) } : nil
         try database.run(
-            "INSERT OR REPLACE INTO mark (key, kind, until, boot, failures, setter) VALUES (?, ?, ?, ?, ?, ?)",
-            keys.mark, mark.kind.rawValue, until, bootID ?? "", Int64(mark.failures), mark.by)
+            """
+            INSERT OR REPLACE INTO mark (key, kind, until, boot, failures, setter, wall_until)
+            VALUES (?, ?, ?, ?, ?, ?, ?)
+            """, keys.mark, mark.kind.rawValue, until, bootID ?? "", Int64(mark.failures), mark.by, wallUntil)
     }
 }

@@ -111,7 +111,7 @@ import Testing
         _ = try await bench.store().lookAround()
         try await bench.edit("PRAGMA user_version = 7")
         let error = await #expect(throws: LockError.self) { _ = try await bench.store().acquire(.library("a")) }
-        #expect(error?.message == "\(bench.path) has format 7; this version of Baton knows format 4")
+        #expect(error?.message == "\(bench.path) has format 7; this version of Baton knows format 5")
     }
 
     @Test func theFormatBeforeIsBroughtUpToDateAndNobodyLosesALease() async throws {
@@ -126,7 +126,8 @@ import Testing
         for statement in [
             "ALTER TABLE lock ADD COLUMN failures INTEGER NOT NULL DEFAULT 0", "UPDATE lock SET failures = 3",
             "ALTER TABLE lock DROP COLUMN lease_ends", "ALTER TABLE holder DROP COLUMN failures",
-            "DROP TABLE node", "DROP TABLE ledger", "DROP TABLE history", "PRAGMA user_version = 1",
+            "DROP TABLE node", "DROP TABLE ledger", "DROP TABLE history",
+            "ALTER TABLE mark DROP COLUMN wall_until", "PRAGMA user_version = 1",
         ] {
             try await bench.edit(statement)
         }
@@ -148,7 +149,8 @@ import Testing
         #expect(try await before.acquire(.guarded("a")).isGranted)
         await before.close()
         for statement in [
-            "DROP TABLE node", "DROP TABLE ledger", "DROP TABLE history", "PRAGMA user_version = 2",
+            "DROP TABLE node", "DROP TABLE ledger", "DROP TABLE history",
+            "ALTER TABLE mark DROP COLUMN wall_until", "PRAGMA user_version = 2",
         ] { try await bench.edit(statement) }
         let after = bench.store()
         #expect(try await after.renew(.guarded("a")) == .renewed(timeToLive: .seconds(15)))

@@ -37,7 +37,10 @@ struct SQLiteLedgerTests {
             keys: NodeKeys(prefix: "baton", name: "web-1"), instance: "a", record: [1], timeToLive: .seconds(15))
         #expect(try await before.register(node, timeout: patience) == .registered)
         await before.close()
-        for statement in ["DROP TABLE ledger", "DROP TABLE history", "PRAGMA user_version = 3"] {
+        for statement in [
+            "DROP TABLE ledger", "DROP TABLE history", "ALTER TABLE mark DROP COLUMN wall_until",
+            "PRAGMA user_version = 3",
+        ] {
             try await bench.edit(statement)
         }
         let after = bench.store()

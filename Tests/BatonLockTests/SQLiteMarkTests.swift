@@ -93,6 +93,27 @@ import Testing
         #expect(try await after.acquire(.guarded("d", keys: third)) == .marked(Mark(kind: .heldDown)))
     }
 
+    @Test func aPauseOutlivesTheBootByTheWallClock() async throws {
+        let bench = SQLiteBench()
+        let before = bench.store()
+        try await before.settleNow()
+        let pause = Mark(kind: .paused, remaining: .seconds(7200), failures: 1, by: "web-1")
+        try await before.setMark(pause, on: sqliteKeys, timeout: .seconds(5))
+        // Within a boot the wall clock does not matter.
+        bench.setWall(bench.wallMicroseconds + 9_000_000_000)
+        #expect(try await before.lookAround().mark == pause)
+        await before.close()
+
+        bench.setWall(bench.wallMicroseconds - 5_400_000_000)
+        let after = bench.store(boot: "boot-2")
+        var left = pause
+        left.remaining = .seconds(3600)
+        #expect(try await after.acquire(.guarded("a")) == .marked(left))
+        bench.setWall(bench.wallMicroseconds + 3_600_000_000)
+        #expect(try await after.lookAround().mark == nil)
+        #expect(try await after.acquire(.guarded("a")).isGranted)
+    }
+
     @Test func withoutABootIDNothingIsGranted() async throws {
         let bench = SQLiteBench()
         let store = bench.store(boot: nil)
