@@ -100,6 +100,9 @@ import Testing
             #expect(long.code == 1 && long.errors.contains("the time is up: the run goes on"), "\(long)")
             #expect(try await history(node, "long").runs.map(\.outcome) == ["running"])
             #expect(try await node.batonctl("stop", "long").code == 0)
+            // It does not run on this node, and is stopped.
+            let stopped = try await node.status().jobs.first { $0.name == "long" }
+            #expect(stopped?.state == .ineligible && stopped?.reason?.contains("; stopped on a;") == true)
             let held = try await node.batonctl("run", "code", "--wait", "--timeout", "1m")
             #expect(held.code == 42)
         }

@@ -51,20 +51,32 @@ extension DaemonBackend {
         }
     }
 
-    /// A job that waits for its next tick, or for its lock to be free, need not have seen an operator's mark.
+    /// A job that waits for its next tick, or does not compete here, need not have seen an operator's mark.
     func tellOfMark(_ job: inout StatusReport.Job, _ view: LockView?) {
-        guard let view, let mark = view.mark, [.standby, .paused, .running, .starting].contains(job.state) else {
-            return
+        guard let view, let mark = view.mark, let text = text(of: mark) else { return }
+        let isFree = view.token == nil
+        switch job.state {
+        case .standby where isFree, .paused where isFree:
+            job.state = mark.kind == .paused ? .paused : .heldDown
+            job.reason = text
+        case .standby, .paused, .running, .starting:
+            // Who is stopped is about to be seen to stop.
+            guard mark.kind == .paused else { return }
+            job.reason = text
+            if job.state == .paused { job.state = .standby }
+        case .ineligible: job.reason = (job.reason.map { $0 + "; " } ?? "") + text
+        case .stopping, .backoff, .disabled, .invalid, .waitingForStore, .heldDown, .finished: break
         }
+    }
+
+    /// Nil: it is not an operator's.
+    private func text(of mark: Mark) -> String? {
         switch mark.kind {
         case .paused:
             let left = mark.remaining.map { ", for another \(DurationText.describe(.seconds($0.components.seconds)))" }
-            job.reason = "paused on \(mark.by)\(left ?? ""); `batonctl resume` ends that"
-            if job.state == .standby || job.state == .paused { job.state = view.token == nil ? .paused : .standby }
-        case .heldDown where job.state == .standby && view.token == nil:
-            job.state = .heldDown
-            job.reason = "stopped on \(mark.by); `batonctl run` starts it again"
-        case .heldDown, .finished, .coolingDown: break
+            return "paused on \(mark.by)\(left ?? ""); `batonctl resume` ends that"
+        case .heldDown: return "stopped on \(mark.by); `batonctl run` starts it again"
+        case .finished, .coolingDown: return nil
         }
     }
 }
