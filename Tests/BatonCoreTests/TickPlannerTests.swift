@@ -148,6 +148,19 @@ import Testing
         #expect(planner(retry: .init(attempts: 3)).plan(view, upSince: 0, at: at(50)) == .wait(until: at(60)))
     }
 
+    @Test func whatWasGivenBackAtOnceIsAsGoodAsUnclaimed() {
+        let view = view(attempt: 4, outcome: .withdrawn)
+        #expect(planner().plan(view, upSince: 0, at: at(3)) == turn(0, attempt: 5))
+        // The next tick goes first, but not before an operator's run.
+        #expect(planner().plan(view, upSince: 0, at: at(61)) == turn(1))
+        var wish = view
+        wish.entry?.manual = 99
+        #expect(
+            planner().plan(wish, upSince: 0, at: at(61))
+                == .claim(
+                    .init(tick: noon, attempt: 5, manual: 99, omissions: [], validUntil: at(60))))
+    }
+
     @Test func jitterIsTheSameEverywhereAndDiffersByTick() {
         var settings = ScheduleSettings(.every(seconds: 3600))
         settings.jitter = .seconds(300)

@@ -25,8 +25,10 @@ package struct TickPlanner: Equatable, Sendable {
         if let asked = view.asked {
             return .claim(.init(tick: entry.tick, attempt: 1, manual: asked.id, omissions: lost))
         }
-        // A tick is not tried again when the next one is due before.
-        if let again = retryDue(entry, handicap), nextDue.map({ again < $0 && now < $0 }) ?? true {
+        // A tick is not tried again when the next one is due before; what an operator asked for is.
+        if let again = retryDue(entry, handicap),
+            entry.manual != nil || nextDue.map({ again < $0 && now < $0 }) ?? true
+        {
             if now < again { return .wait(until: again) }
             return .claim(
                 .init(

@@ -10,7 +10,7 @@ import Testing
 
 /// Jobs with a schedule, with real nodes: each tick once. The suites of the decisions are `TickPlannerTests`,
 /// `TickMachineTests` and `TickWalkTests`.
-@Suite(.serialized, .timeLimit(.minutes(5))) struct ScheduleTests {
+@Suite(.serialized, .timeLimit(.minutes(5))) struct ScheduleFleetTests {
     private func withNodes(
         _ names: String..., server options: TestServer.Options = .init(),
         _ body: (Fleet, [Node], TickFile, TestServer) async throws -> Void
