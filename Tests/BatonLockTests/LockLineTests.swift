@@ -122,11 +122,13 @@ struct LockLineTests {
     func aCallsOwnSleepCounts(backend: StoreBackend) async throws {
         try await backend.with { subject in
             try await subject.store.overwrite(with: "foreign", timeout: nil)
-            let lock = try Lock(subject.store, name: report, sleep: .seconds(600))
+            let store = FaultyStore(subject.store)
+            let lock = try Lock(store, name: report, sleep: .seconds(600))
             let seldom = Task { try await lock.acquire() }  // cancelled below
-            try await eventually("it was told to wait") { subject.store.waitingRoom.informedLines == 1 }
+            // Once more when it listens to announcements: then it is its turn in ten minutes.
+            try await eventually("it asked twice") { store.calls(.acquire) >= 2 }
             async let often = lock.acquire(sleep: .milliseconds(20), token: "mine")
-            try await eventually("both wait") { subject.store.waitingRoom.count == 2 }
+            try await eventually("both were told to wait") { store.waitingRoom.informedLines == 2 }
             try await subject.store.releaseQuietly(subject)
             #expect(try await often)
             #expect(try await subject.store.token() == bytes("mine"))
