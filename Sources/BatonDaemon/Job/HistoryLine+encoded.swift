@@ -6,10 +6,13 @@ import Foundation
 
 extension HistoryLine {
     /// The line of a run that has just ended.
-    init(_ turn: LedgerEntry, _ outcome: RunOutcome, on node: String, output: Bytes) {
+    ///
+    /// - Parameter started: when it was launched; nil: nothing is known but when it was claimed.
+    init(_ turn: LedgerEntry, _ outcome: RunOutcome, on node: String, started: String?, output: Bytes) {
         self.init(turn) { RFC3339.text(of: $0) }
         let run = StatusReport.LastRun(run: runID ?? "", outcome: outcome, node: node)
         self.outcome = outcome.word
+        if let started { self.started = started }
         (exitCode, signal, reason, finished) = (run.exitCode, run.signal, run.reason, run.finished)
         if !output.isEmpty { self.output = String(decoding: output.suffix(2048), as: UTF8.self) }
     }

@@ -111,6 +111,7 @@ extension JobShell {
 
     private mutating func launch(_ runID: String, _ record: LeaseRecord, _ group: inout DiscardingTaskGroup) {
         since = WallClock.rfc3339()
+        launched = (runID, since)
         let (runner, runs, definition, node) = (runner, context.runs, definition, context.name)
         group.addTask {
             do {
@@ -191,8 +192,9 @@ extension JobShell {
         let (runner, lock, logger, context) = (runner, lock, logger, context)
         let run = loop.run?.runID
         let ended = ended.flatMap { $0.runID == run ? $0.outcome : nil }
+        let started = launched.flatMap { $0.runID == run ? $0.since : nil }
         group.addTask {
-            let outcome = await runner.outcome(of: run, record, ended)
+            let outcome = await runner.outcome(of: run, record, ended, started: started)
             var machine = ReleaseMachine(record)
             var action = machine.handle(.began)
             while case .release(let token) = action {
@@ -248,7 +250,11 @@ extension JobRunner {
     }
 
     /// What the store is to know of a claimed run's end; nil: nothing was claimed.
-    fileprivate func outcome(of runID: String?, _ lease: LeaseRecord, _ ended: RunOutcome?) async -> RunRecord? {
+    ///
+    /// - Parameter started: when it was launched, if that was by this daemon.
+    fileprivate func outcome(
+        of runID: String?, _ lease: LeaseRecord, _ ended: RunOutcome?, started: String?
+    ) async -> RunRecord? {
         guard let runID, let turn = lease.turn else { return nil }
         let (runs, job) = (context.runs, definition.name)
         return await uncancelled { [context] in
@@ -256,7 +262,7 @@ extension JobRunner {
                 guard let ended else { return RunRecord(run: turn, outcome: RunEnding.withdrawn.bytes, line: nil) }
                 let tail = await runs.tail(job: job, runID: runID)
                 await runs.archive(job: job, runID: runID)
-                let line = HistoryLine(turn, ended, on: context.name, output: tail)
+                let line = HistoryLine(turn, ended, on: context.name, started: started, output: tail)
                 return RunRecord(run: turn, outcome: ended.ending.bytes, line: line.encoded())
             }
         }

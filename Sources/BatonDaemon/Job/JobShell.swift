@@ -29,6 +29,8 @@ struct JobShell {
     var lastRun: StatusReport.LastRun?
     /// When the loop began to look after the job.
     let upSince = BootClock.now()
+    /// The last run that was launched here, and when.
+    var launched: (runID: String, since: String)?
     /// How the loop's run ended, until its lock is released.
     var ended: (runID: String, outcome: RunOutcome)?
     /// For people; may be newer than the definition.
