@@ -43,6 +43,8 @@ extension World {
         if holder == nil, judge.givenBack.contains(request.token) || judge.givenBack.contains(token) {
             judge.revived.insert(token)
         }
+        // And another one may take it over.
+        if let holder, judge.revived.contains(holder) { judge.revived.insert(token) }
         guard holder == nil, isServerTimeSound(for: node), nodes[node].power == .on,
             let proven = judge.proven(judge.number(ofToken: request.token)), case .reset(let timeout) = request.change
         else { return }
