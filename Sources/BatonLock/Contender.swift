@@ -170,13 +170,19 @@ package final class Contender {
     /// Deletes what an unanswered request may have left. Shielded from cancellation.
     private func carryOut(_ withdrawal: WithdrawalMachine) async -> Doubt? {
         let client = client
+        // Nobody ever heard of the grant: nothing of what was claimed with it was begun.
+        let outcome = machine.request.claim.map {
+            RunRecord(run: $0.entry(fence: 0, at: 0), outcome: RunEnding.withdrawn.bytes, line: nil)
+        }
         return await uncancelled {
             var withdrawal = withdrawal
             var action = withdrawal.handle(.began, at: BootClock.now())
             while true {
                 switch action {
                 case .release:
-                    let isAnswered = (try? await client.release(token: withdrawal.doubt.token)) != nil  // asked again
+                    // Asked again if it fails.
+                    let isAnswered =
+                        (try? await client.release(token: withdrawal.doubt.token, outcome: outcome)) != nil
                     action = withdrawal.handle(isAnswered ? .released : .releaseFailed, at: BootClock.now())
                 case .pause(let instant):
                     try? await BootClock.sleep(until: instant)  // nobody cancels it

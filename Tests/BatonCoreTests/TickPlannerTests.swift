@@ -151,8 +151,11 @@ import Testing
     @Test func whatWasGivenBackAtOnceIsAsGoodAsUnclaimed() {
         let view = view(attempt: 4, outcome: .withdrawn)
         #expect(planner().plan(view, upSince: 0, at: at(3)) == turn(0, attempt: 5))
-        // The next tick goes first, but not before an operator's run.
-        #expect(planner().plan(view, upSince: 0, at: at(61)) == turn(1))
+        // When the next tick is due as well, it goes by the same rules as others.
+        let missed = [TickPlan.Omission.missed(ticks(0, 0))]
+        #expect(planner().plan(view, upSince: 0, at: at(61)) == turn(1, missed))
+        #expect(planner(.all).plan(view, upSince: 0, at: at(61)) == turn(0, attempt: 5, until: 120))
+        // An operator's run is not left for it.
         var wish = view
         wish.entry?.manual = 99
         #expect(

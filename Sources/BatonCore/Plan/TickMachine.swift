@@ -37,8 +37,6 @@ package struct TickMachine: Equatable, Sendable {
     private let node: String
     /// How long a store may grant a lock for: within it, one that forgot is told what this node remembers.
     private let maxLockTimeout: Duration
-    /// How much later than others this node asks.
-    private let handicap: Duration
     private let upSince: Instant
     private var view: LedgerView?
     private var state = State.waiting
@@ -56,17 +54,13 @@ package struct TickMachine: Equatable, Sendable {
     /// The next tick, in seconds: for people.
     package private(set) var nextTick: Int64?
 
-    /// - Parameters:
-    ///   - handicap: so much later than it might it claims: others go first.
-    ///   - upSince: when this node began to look after the job.
+    /// - Parameter upSince: when this node began to look after the job.
     package init(
-        _ planner: TickPlanner, node: String, maxLockTimeout: Duration, handicap: Duration = .zero,
-        upSince: Instant
+        _ planner: TickPlanner, node: String, maxLockTimeout: Duration, upSince: Instant
     ) {
         self.planner = planner
         self.node = node
         self.maxLockTimeout = maxLockTimeout
-        self.handicap = handicap
         self.upSince = upSince
     }
 
@@ -145,7 +139,7 @@ package struct TickMachine: Equatable, Sendable {
             begin(.claiming, wantsChange: true)
             return .claim(.init(tick: time / 1_000_000, attempt: 1, omissions: []), nil, until: nil)
         case .wait(let until):
-            return .wait(until: instant(of: until.map { $0 + handicap.microseconds }, time, at: now))
+            return .wait(until: instant(of: until, time, at: now))
         case .settle(let tick, let omissions):
             begin(.settling, wantsChange: true)
             return .settle(view.entry?.key, upTo: tick, omissions)

@@ -36,7 +36,8 @@ package struct TickPlanner: Equatable, Sendable {
                     validUntil: nextDue))
         }
         guard let nextDue, nextDue <= now else { return .wait(until: nextDue) }
-        let pending = pending(after: entry.tick, at: now)
+        // One that was given back before it began is as good as unclaimed.
+        let pending = (isWithdrawn(entry) ? [entry.tick] : []) + pending(after: entry.tick, at: now)
         // A jitter longer than the time between ticks mixes them up.
         if pending.isEmpty { return .wait(until: now + 1_000_000) }
         return plan(for: pending, entry, lost, upSince, now)
@@ -93,7 +94,12 @@ package struct TickPlanner: Equatable, Sendable {
         guard let chosen else { return .settle(pending.last ?? entry.tick, omissions) }
         let limit = settings.startDeadline.map { due(chosen) + $0.microseconds }
         let validUntil = [limit, pending.last.flatMap(dueAfter)].compactMap { $0 }.min()
-        return .claim(.init(tick: chosen, attempt: 1, omissions: omissions, validUntil: validUntil))
+        let attempt = chosen == entry.tick ? entry.attempt + 1 : 1
+        return .claim(.init(tick: chosen, attempt: attempt, omissions: omissions, validUntil: validUntil))
+    }
+
+    private func isWithdrawn(_ entry: LedgerEntry) -> Bool {
+        entry.attempt > 0 && entry.manual == nil && entry.outcome.map { RunEnding($0) } == .withdrawn
     }
 
     /// Whether a tick was due while the last run went on. A fence is the store's time when it was granted, or a little more.

@@ -127,7 +127,10 @@ extension JobShell {
         guard let link = arrivals.removeValue(forKey: runID) else { return }
         self.link = link
         let runner = runner
-        if let turn = loop.run?.record.turn { replaceWhenDue(runID, after: turn.tick, &group) }
+        // A fence is the store's time of the grant, or a little more: ticks that were due before it replace nothing.
+        if let turn = loop.run?.record.turn {
+            replaceWhenDue(runID, after: max(turn.tick, turn.fence / 1_000_000), &group)
+        }
         group.addTask {
             for await event in link.events {
                 switch event {
@@ -142,12 +145,20 @@ extension JobShell {
     private func replaceWhenDue(_ runID: String, after tick: Int64, _ group: inout DiscardingTaskGroup) {
         guard let schedule = definition.schedule, schedule.overlap == .replace else { return }
         let planner = TickPlanner(job: definition.name, settings: schedule)
-        guard let due = planner.dueAfter(tick) else { return }
-        let (runner, store) = (runner, context.store)
+        let (runner, store, lock) = (runner, context.store, lock)
         group.addTask {
-            while !Task.isCancelled {
-                let left = store.tickTime().map { Duration.microseconds(due - $0) } ?? .seconds(1)
-                if left <= .zero { return runner.send(JobLoop.Message.preempted(runID: runID)) }
+            var tick = tick
+            while !Task.isCancelled, let next = planner.settings.schedule.next(after: tick) {
+                let time = store.tickTime()
+                let left = time.map { Duration.microseconds(planner.due(next) - $0) } ?? .seconds(1)
+                if left <= .zero {
+                    tick = max(next, (time ?? 0) / 1_000_000)
+                    // Nothing may follow one that an operator paused, or stopped: it goes on. Asked again with the next tick.
+                    if let view = try? await lock.look(), view.mark == nil {
+                        runner.send(JobLoop.Message.preempted(runID: runID))
+                    }
+                    continue
+                }
                 // Not much longer, so that a clock that was set is noticed.
                 try? await BootClock.sleep(until: BootClock.now() + min(left, .seconds(60)))  // ended early: cancelled
             }
@@ -258,13 +269,15 @@ extension JobRunner {
         guard let runID, let turn = lease.turn else { return nil }
         let (runs, job) = (context.runs, definition.name)
         return await uncancelled { [context] in
-            await context.outcomes.outcome(of: runID, job: job, lease: lease) {
+            let (record, isNew) = await context.outcomes.outcome(of: runID, job: job, lease: lease) {
                 guard let ended else { return RunRecord(run: turn, outcome: RunEnding.withdrawn.bytes, line: nil) }
                 let tail = await runs.tail(job: job, runID: runID)
-                await runs.archive(job: job, runID: runID)
                 let line = HistoryLine(turn, ended, on: context.name, started: started, output: tail)
                 return RunRecord(run: turn, outcome: ended.ending.bytes, line: line.encoded())
             }
+            // Not before it is on disk: what is in the folder would be the only trace of the end.
+            if isNew, ended != nil { await runs.archive(job: job, runID: runID) }
+            return record
         }
     }
 

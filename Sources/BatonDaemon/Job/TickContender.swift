@@ -23,7 +23,7 @@ struct TickContender: Sendable {
     /// - Throws: `LockError` when the store refuses for good, `CancellationError`. An unreachable store is waited for.
     func compete(bell: Doorbell) async throws -> (LockGrant, runID: String) {
         var machine = TickMachine(
-            planner, node: context.name, maxLockTimeout: context.storeSettings.maxLockTimeout, handicap: handicap,
+            planner, node: context.name, maxLockTimeout: context.storeSettings.maxLockTimeout,
             upSince: upSince)
         var action = handle(.began, &machine)
         var told: JobMachine.Waiting?

@@ -38,10 +38,12 @@ final class Outcomes: Sendable {
     }
 
     /// The outcome of a run, which is asked for until the store has it: made once.
+    ///
+    /// - Returns: whether it was made now, and is on disk.
     func outcome(
         of runID: String, job: String, lease: LeaseRecord, _ make: () async -> RunRecord
-    ) async -> RunRecord {
-        if let known = pending.withLock({ $0[runID] }) { return known.record }
+    ) async -> (RunRecord, isNew: Bool) {
+        if let known = pending.withLock({ $0[runID] }) { return (known.record, false) }
         let record = await make()
         pending.withLock {
             $0[runID] = Pending(
@@ -53,7 +55,7 @@ final class Outcomes: Sendable {
             logger.warning(
                 "a run's outcome is not on this node's disk", metadata: ["job": "\(job)", "reason": "\(error)"])
         }
-        return record
+        return (record, true)
     }
 
     /// The store has it.
@@ -75,7 +77,7 @@ final class Outcomes: Sendable {
                     logger.notice(
                         "a run's outcome was delivered late", metadata: ["job": "\(outcome.job)", "run": "\(runID)"])
                 } catch {
-                    if !error.isPassing { delivered(runID) }
+                    // Kept, whatever the reason: a store that refuses today may have its rights tomorrow.
                     break
                 }
             }

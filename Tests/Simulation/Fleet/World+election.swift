@@ -236,7 +236,11 @@ extension World {
         switch action {
         case .release:
             let token = election.machine.request.token
-            ask(.release(shell.policy.release(of: scenario.jobs[shell.job].keys, token: token)), election, shell)
+            let outcome = election.machine.request.claim.map {
+                RunRecord(run: $0.entry(fence: 0, at: 0), outcome: RunEnding.withdrawn.bytes, line: nil)
+            }
+            let keys = scenario.jobs[shell.job].keys
+            ask(.release(shell.policy.release(of: keys, token: token, outcome: outcome)), election, shell)
         case .pause(let until):
             election.rest = .pause
             setAlarm(election, until)

@@ -8,8 +8,7 @@ extension World {
     func tickMachine(_ schedule: ScheduleSettings, _ shell: Shell) -> TickMachine {
         TickMachine(
             TickPlanner(job: shell.definition.name, settings: schedule), node: "\(shell.node)",
-            maxLockTimeout: scenario.maxLockTimeout, handicap: scenario.nodes[shell.node].handicap,
-            upSince: shell.began - .seconds(5))
+            maxLockTimeout: scenario.maxLockTimeout, upSince: shell.began - .seconds(5))
     }
 
     /// One event through the machine, and what follows at once.
@@ -148,7 +147,8 @@ extension World {
         let runID = runs[Int(run)].runID
         guard let schedule = shell.definition.schedule, let active = shell.loop.run, active.runID == runID,
             let turn = active.record.turn, let time = tickTime(shell.node),
-            let due = TickPlanner(job: shell.definition.name, settings: schedule).dueAfter(turn.tick)
+            let due = TickPlanner(job: shell.definition.name, settings: schedule).dueAfter(
+                max(turn.tick, turn.fence / 1_000_000))
         else { return }
         if due > time {
             let pause = max(1_000_000, (due - time) * 1000)
