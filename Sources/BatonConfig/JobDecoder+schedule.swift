@@ -7,13 +7,14 @@ import BatonSystem
 /// When a job is due: `schedule`, `every`, `timezone`, what becomes of its ticks, `[retry]`; and `[run]`.
 extension JobDecoder {
     private static let longestPeriod = Duration.seconds(366 * 86400)
+    private static let shortestWatchdog = Duration.milliseconds(100)
     private static let longestRetryDelay = Duration.seconds(86400)
 
     /// - Parameter root: the job's file with the node's defaults below it; nil: these are the defaults alone, which may say
     ///   how without saying when.
     func decodeSchedule(_ reader: inout TableReader, _ job: inout JobDefinition, of root: ConfigNode?) {
         if let root { rejectWhatHasNoUse(reader, root) }
-        reader.table("run", planned: ["notify", "watchdog"]) { decodeRun(&$0, &job.run) }
+        reader.table("run") { decodeRun(&$0, &job.run) }
         let schedule = decodeTimes(&reader, root)
         var settings = ScheduleSettings(schedule ?? .every(seconds: 1))
         settings.catchUp = reader.word("catch_up", "way to catch up") ?? settings.catchUp
@@ -114,12 +115,26 @@ extension JobDecoder {
 
     private func decodeRun(_ reader: inout TableReader, _ run: inout JobDefinition.RunSettings) {
         run.timeout = positive("timeout", &reader)?.duration
+        decodeNotices(&reader, &run)
         guard let (numbers, node) = reader.integers("success_codes") else { return }
         if numbers.isEmpty { reader.reject(node, "is empty: no run could succeed") }
         for number in numbers where !(0...255).contains(number) {
             reader.reject(node, "\(number) is no exit code; wanted 0 to 255")
         }
         run.successCodes = Set(numbers.map { Int32(clamping: $0) })
+    }
+
+    /// What the workload says of itself.
+    private func decodeNotices(_ reader: inout TableReader, _ run: inout JobDefinition.RunSettings) {
+        run.notify = reader.boolean("notify") ?? false
+        guard let (duration, node) = reader.duration("watchdog") else { return }
+        if duration < Self.shortestWatchdog {
+            reader.reject(node, "\(DurationText.describe(duration)) is too short; wanted 100ms or more")
+        }
+        if !run.notify {
+            reader.reject(node, "needs notify = true: a workload that says nothing of itself can't be watched")
+        }
+        run.watchdog = duration
     }
 
     private func decodeRetry(_ reader: inout TableReader, _ retry: inout RetrySettings) {

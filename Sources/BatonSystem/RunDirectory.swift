@@ -30,6 +30,13 @@ package struct RunDirectory: Equatable, Sendable {
     /// Where the workload asks whether its lease holds: `BATON_KEEPER_SOCKET`.
     package var heldSocket: String { "\(path)/\(RunFile.held)" }
 
+    /// Where the workload says how it is: its `NOTIFY_SOCKET`; nil: no program could, the path is longer than the address of
+    /// a socket may be.
+    package var notifySocket: String? {
+        let socket = "\(path)/\(RunFile.notify)"
+        return socket.utf8.count <= 107 ? socket : nil
+    }
+
     /// Makes it, with the folders above it.
     ///
     /// Others may pass through (0711) but not look: the workload, as its own user, must reach the socket `held`.

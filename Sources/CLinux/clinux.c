@@ -183,7 +183,8 @@ int clinux_unix_listen(int directory, const char *name, int type, mode_t mode) {
     int fd = socket(AF_UNIX, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (fd < 0) return -errno;
     // The mode of the socket's inode before the bind is that of the file: it is never wider for an instant.
-    if (fchmod(fd, mode) < 0 || bind(fd, (struct sockaddr *)&address, sizeof address) < 0 || listen(fd, 16) < 0) {
+    if (fchmod(fd, mode) < 0 || bind(fd, (struct sockaddr *)&address, sizeof address) < 0
+        || (type != SOCK_DGRAM && listen(fd, 16) < 0)) {
         error = -errno;
         close(fd);
         return error;

@@ -72,7 +72,7 @@ struct DaemonSocket {
         // A tail that can't be taken now can be asked for again; everything else is small.
         switch report {
         case .tail, .output: if !unsent.isEmpty { return }
-        case .hello, .started, .startFailed, .ended: break
+        case .hello, .started, .startFailed, .ended, .notified: break
         }
         unsent.append(report.encode())
         flush()

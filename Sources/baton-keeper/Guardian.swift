@@ -90,6 +90,7 @@ struct Guardian {
         }
         unlink(RunFile.control)
         unlink(RunFile.held)
+        unlink(RunFile.notify)
         context.lock.release()
         _exit(0)
     }

@@ -134,6 +134,7 @@ extension Keeper {
     private func leave() -> Never {
         unlink(RunFile.control)
         unlink(RunFile.held)
+        unlink(RunFile.notify)
         _exit(0)
     }
 }

@@ -16,6 +16,7 @@ final class Keeper {
     private var guardFD: Int32
     let output: OutputPump
     let held: HeldSocket
+    let notices: NoticeSocket
     var machine: KeeperMachine
     var daemon: DaemonSocket
     var workload = Workload()
@@ -28,7 +29,8 @@ final class Keeper {
         self.context = context
         let spec = context.spec
         machine = KeeperMachine(
-            lostGrace: spec.lostGrace, stopSignal: spec.stopSignal, stopTimeout: spec.stopTimeout)
+            lostGrace: spec.lostGrace, stopSignal: spec.stopSignal, stopTimeout: spec.stopTimeout,
+            watch: spec.notify ? WorkloadWatch(interval: spec.watchdog) : nil)
         _ = clinux_become_subreaper()
         // The guard may be gone before this line: then its pid is another's, or nobody's, and ours is not its child.
         let watched = clinux_pidfd_open(context.guardian)
@@ -37,11 +39,14 @@ final class Keeper {
         output = OutputPump(board: context.board)
         daemon = DaemonSocket(connection: connection)
         held = HeldSocket(for: spec.identity)
+        notices = NoticeSocket(for: spec)
         realtime = context.becomeUnstoppable()
     }
 
     func run() -> Never {
-        if timer < 0 || daemon.listener < 0 { events.append(.startFailed(step: .resources, errno: EMFILE)) }
+        if timer < 0 || daemon.listener < 0 || notices.isMissing {
+            events.append(.startFailed(step: .resources, errno: EMFILE))
+        }
         if case .refused(let reason) = context.lock { events.append(.startFailed(step: .lock, errno: reason)) }
         events.insert(.connected, at: 0)
         if guardFD < 0 { events.append(.guardDied) }
@@ -52,14 +57,16 @@ final class Keeper {
         }
     }
 
-    /// What is watched, in the order in which it is dealt with: time first, output last.
+    /// What is watched, in the order in which it is dealt with: time first, output last. Only what the workload said before
+    /// its time was up comes before that.
     private enum Watch: Int, CaseIterable {
-        case timer, guardian, signals, start, cgroup, listener, daemon, out, err, held
+        case notices, timer, guardian, signals, start, cgroup, listener, daemon, out, err, held
     }
 
     private func wait() {
         var watched = Watch.allCases.map { watch in
             switch watch {
+            case .notices: pollfd(fd: notices.descriptor, events: Int16(POLLIN), revents: 0)
             case .timer: pollfd(fd: timer, events: Int16(POLLIN), revents: 0)
             case .guardian: pollfd(fd: guardFD, events: Int16(POLLIN), revents: 0)
             case .signals: pollfd(fd: context.signals, events: Int16(POLLIN), revents: 0)
@@ -85,6 +92,7 @@ final class Keeper {
 
     private func attend(to watch: Watch) {
         switch watch {
+        case .notices: for notice in notices.receive() { events.append(.notified(notice)) }
         case .timer:
             clinux_drain_timer(timer)
             events.append(.woke)

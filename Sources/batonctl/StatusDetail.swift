@@ -22,6 +22,7 @@ package enum StatusDetail {
             facts.append(("run id", holder.runID))
         }
         if let run = job.run { facts.append(("run", self.run(run, holder: job.holder))) }
+        if let isReady = job.run?.isReady { facts.append(("workload", said(isReady, job.run?.status))) }
         if let next = job.nextTick { facts.append(("next tick", next)) }
         if let ledger = job.ledger { facts += self.facts(of: ledger, report.node, at: now) }
         // The ledger's is this node's, or a later one.
@@ -57,6 +58,11 @@ package enum StatusDetail {
         let seconds = String(format: "%.1f", Double(run.leaseUntilMilliseconds) / 1000)
         parts.append(run.leaseUntilMilliseconds > 0 ? "lease for another \(seconds) s" : "lease over")
         return parts.joined(separator: ", ")
+    }
+
+    /// What the workload says of itself.
+    private static func said(_ isReady: Bool, _ status: String?) -> String {
+        (isReady ? "ready" : "not ready yet") + (status.map { ": \($0)" } ?? "")
     }
 
     private static func lastRun(_ last: StatusReport.LastRun, at now: Double) -> String {

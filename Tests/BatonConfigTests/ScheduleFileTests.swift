@@ -28,6 +28,8 @@ import Testing
             [run]
             timeout = "2h"
             success_codes = [0, 3]
+            notify = true
+            watchdog = "30s"
             """)
         let zone = try TimeZoneFolder.system.rules(of: "Europe/Berlin")
         var wanted = ScheduleSettings(.cron(try CronExpression("0 2 * * *", job: "report"), zone))
@@ -38,7 +40,10 @@ import Testing
         wanted.retry = RetrySettings(
             attempts: 3, delay: .seconds(60), reasons: [.lost, .timeout], elsewhere: false)
         #expect(job.schedule == wanted)
-        #expect(job.run == JobDefinition.RunSettings(timeout: .seconds(7200), successCodes: [0, 3]))
+        #expect(
+            job.run
+                == JobDefinition.RunSettings(
+                    timeout: .seconds(7200), successCodes: [0, 3], notify: true, watchdog: .seconds(30)))
     }
 
     @Test func whatIsNotSaid() throws {
@@ -181,7 +186,15 @@ import Testing
             ":2: run.success_codes: element 1 is the string \"0\"; wanted an integer"
         ),
         ("run.success_codes = 0", ":2: run.success_codes: is the integer 0; wanted an array of integers"),
-        ("run.notify = true", ":2: run.notify: is not supported by this version of Baton yet"),
+        ("run.notify = 1", ":2: run.notify: is the integer 1; wanted true or false"),
+        (
+            "run.watchdog = '30s'",
+            ":2: run.watchdog: needs notify = true: a workload that says nothing of itself can't be watched"
+        ),
+        (
+            "run.notify = true\nrun.watchdog = '50ms'",
+            ":3: run.watchdog: 50ms is too short; wanted 100ms or more"
+        ),
         ("scheduel = '@daily'", ":2: scheduel: unknown key 'scheduel'; did you mean 'schedule'?"),
     ])
     func whatCannotBeSaysWhereAndWhy(lines: String, wanted: String) throws {

@@ -37,6 +37,7 @@ import Testing
 
     @Test func whatTheProcessWasStartedWithNeedsARestart() {
         let cases: [(String, (inout JobDefinition) -> Void)] = [
+            ("run.notify", { $0.run.notify = true }), ("run.watchdog", { $0.run.watchdog = .seconds(9) }),
             ("command", { $0.command = .program(["/bin/report"]) }), ("command", { $0.command = .shell("report") }),
             ("user", { $0.user = "reports" }), ("group", { $0.group = "reports" }),
             ("working_directory", { $0.workingDirectory = "/srv" }), ("umask", { $0.umask = 0o077 }),

@@ -10,8 +10,8 @@ private typealias Machine = KeeperMachine
 private func at(_ milliseconds: Int64) -> Instant { Instant(nanoseconds: milliseconds * 1_000_000) }
 
 /// lost_grace 200 ms, stop signal 10, stop timeout 500 ms.
-private func keeper() -> Machine {
-    Machine(lostGrace: .milliseconds(200), stopSignal: 10, stopTimeout: .milliseconds(500))
+private func keeper(_ watch: WorkloadWatch? = nil) -> Machine {
+    Machine(lostGrace: .milliseconds(200), stopSignal: 10, stopTimeout: .milliseconds(500), watch: watch)
 }
 
 /// A keeper whose workload (pid 7) runs until 1000, told by a daemon that is connected.
@@ -209,7 +209,7 @@ private func runningKeeper() -> Machine {
 
 /// A keeper's surroundings: what has been asked of them, and what can therefore happen.
 private struct World {
-    private var machine = keeper()
+    private var machine = keeper(WorkloadWatch(interval: .milliseconds(150)))
     private var now = at(0)
     private var wake: Instant?
     private var wentGo = false
@@ -247,13 +247,22 @@ private struct World {
                 .connected, .woke,
             ] + (connected ? [.connectionLost] : [])
             + (Int.random(in: 0..<6, using: &random) == 0 ? [.stopRequested, .killRequested, .guardDied] : [])
-            + (alive ? [.workloadStarted(pid: 7)] : [])
+            + (alive ? [.workloadStarted(pid: 7)] : []) + notices(alive)
             + (alive && Int.random(in: 0..<4, using: &random) == 0 ? [.startFailed(step: .exec, errno: 2)] : [])
             + (alive && (killed || Int.random(in: 0..<8, using: &random) == 0) ? [.mainExited(.code(1))] : [])
             + (mainReaped && killed && end == nil ? [.treeEmpty] : [])
             + (end != nil ? [.acknowledged] : [])
         guard let event = candidates.randomElement(using: &random) else { return }
         take(event)
+    }
+
+    /// What it says, also when nothing is left of it: a datagram may be read late.
+    private func notices(_ isAlive: Bool) -> [Machine.Event] {
+        guard started == 1 else { return [] }
+        return [
+            .notified(WorkloadNotice(isReady: true)), .notified(WorkloadNotice(health: .alive)),
+            .notified(WorkloadNotice(status: "\(now.nanoseconds / 1_000_000 % 3)")),
+        ] + (isAlive && now.nanoseconds / 1_000_000 % 7 == 0 ? [.notified(WorkloadNotice(health: .hung))] : [])
     }
 
     /// Left alone, every run ends: time goes on, the killed die.

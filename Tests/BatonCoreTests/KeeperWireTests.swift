@@ -19,6 +19,8 @@ import Testing
         spec.stopSignal = 15
         spec.stopTimeout = .nanoseconds(1)
         spec.lostGrace = .nanoseconds(2)
+        spec.notify = true
+        spec.watchdog = .nanoseconds(3)
         spec.output = .file("/l")
         spec.capabilities = 5
         spec.cgroup = "/c"
@@ -28,6 +30,13 @@ import Testing
     }
 
     static let specBytes =
+        "03010000006a0200000072310201000000000000010000006e02000000090000002f62696e2f74727565020000002d78"
+        + "0100000003000000413d31020000002f7701010000000200000001000000030000001700" + "0000ffffffff" + "01000000"
+        + "070a000000000000000114000000000000000105000000000000000f00000001000000000000000200000000000000"
+        + "01010300000000000000" + "01020000002f6c01020000002f630101000000" + "75020000002f6a"
+
+    /// What a version between wrote.
+    static let secondSpecBytes =
         "02010000006a0200000072310201000000000000010000006e02000000090000002f62696e2f74727565020000002d78"
         + "0100000003000000413d31020000002f7701010000000200000001000000030000001700" + "0000ffffffff" + "01000000"
         + "070a000000000000000114000000000000000105000000000000000f0000000100000000000000020000000000000001"
@@ -55,6 +64,7 @@ import Testing
         ),
         (.tail([104, 105]), "0105020000006869"),
         (.output(after: 1, from: 258, [104]), "0106" + "0100000000000000" + "0201000000000000" + "0100000068"),
+        (.notified(isReady: true, status: "up"), "010701" + "020000007570"),
     ]
 
     static let orders: [(KeeperOrder, String)] = [
@@ -71,12 +81,19 @@ import Testing
             "0104020b00000000000000000000000000"
         ),
         (RunEnd(reason: .keeperLost, at: Instant(nanoseconds: 0)), "01050000000000000000" + "0000"),
+        (
+            RunEnd(reason: .hung, exit: .signal(6), at: Instant(nanoseconds: 0), termSent: true),
+            "0107020600000000000000000000" + "0001"
+        ),
     ]
 
     @Test func specIsTheseBytes() throws {
         #expect(hex(Self.spec.encode()) == Self.specBytes)
         #expect(try LaunchSpec(decoding: Self.spec.encode()) == Self.spec)
-        var first = Self.spec
+        var second = Self.spec
+        (second.notify, second.watchdog) = (false, nil)
+        #expect(try LaunchSpec(decoding: bytes(Self.secondSpecBytes)) == second)
+        var first = second
         first.capabilities = nil
         first.unit = nil
         #expect(try LaunchSpec(decoding: bytes(Self.firstSpecBytes)) == first)

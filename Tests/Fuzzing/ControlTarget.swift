@@ -31,7 +31,7 @@ struct ControlTarget {
     func exchange(_ bytes: Bytes) -> Bytes? {
         let descriptor = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0)
         defer { close(descriptor) }
-        var limit = timeval(tv_sec: 10, tv_usec: 0)
+        var limit = timeval(tv_sec: 3, tv_usec: 0)
         setsockopt(descriptor, SOL_SOCKET, SO_RCVTIMEO, &limit, socklen_t(MemoryLayout<timeval>.size))
         var address = sockaddr_un()
         address.sun_family = sa_family_t(AF_UNIX)
@@ -46,8 +46,8 @@ struct ControlTarget {
         _ = send(descriptor, bytes, bytes.count, Int32(MSG_NOSIGNAL))
         var answer: Bytes = []
         var buffer = Bytes(repeating: 0, count: 1 << 16)
-        var isOver = isWhole(bytes)
-        if !isOver { shutdown(descriptor, Int32(SHUT_WR)) }
+        var isAllSaid = !isWhole(bytes)
+        if isAllSaid { shutdown(descriptor, Int32(SHUT_WR)) }
         while true {
             let count = recv(descriptor, &buffer, buffer.count, 0)
             if count > 0 {
@@ -57,14 +57,19 @@ struct ControlTarget {
             }
             // libFuzzer's clock rings.
             if count < 0, errno == EINTR { continue }
-            isOver = count == 0 || errno == ECONNRESET
-            return isOver ? answer : nil
+            if count < 0, errno == EAGAIN, !isAllSaid {
+                // It only looked whole: the server waits for the rest.
+                isAllSaid = true
+                shutdown(descriptor, Int32(SHUT_WR))
+                continue
+            }
+            return count == 0 || errno == ECONNRESET ? answer : nil
         }
     }
 
-    /// Whether the server will close the connection by itself.
+    /// Whether the server will close the connection by itself, as it seems.
     private func isWhole(_ bytes: Bytes) -> Bool {
-        String(decoding: bytes, as: UTF8.self).hasSuffix("connection: close\r\n\r\n")
+        String(decoding: bytes, as: UTF8.self).hasSuffix("\r\nconnection: close\r\n\r\n")
     }
 }
 

@@ -90,6 +90,9 @@ package struct StatusReport: Codable, Equatable, Sendable {
         package var pid: Int32?
         package var leaseUntilMilliseconds: Int64
         package var attempt: Int
+        /// Of a workload with `run.notify`: whether it said that it is ready, and its last `STATUS=`.
+        package var isReady: Bool?
+        package var status: String?
 
         package init(runID: String, pid: Int32?, leaseUntilMilliseconds: Int64, attempt: Int) {
             self.runID = runID
@@ -99,7 +102,8 @@ package struct StatusReport: Codable, Equatable, Sendable {
         }
 
         enum CodingKeys: String, CodingKey {
-            case pid, attempt
+            case pid, attempt, status
+            case isReady = "ready"
             case runID = "run_id"
             case leaseUntilMilliseconds = "lease_until_ms"
         }

@@ -34,7 +34,7 @@ extension JobDefinition {
         (rest.description, rest.enabled, rest.lock, rest.stop, rest.restart, rest.placement) = (
             description, enabled, lock, stop, restart, placement
         )
-        rest.run = run
+        (rest.run.timeout, rest.run.successCodes) = (run.timeout, run.successCodes)
         // Of one that is kept running a run has no end, of a scheduled one it has: between the two there is no way.
         if (schedule == nil) == (new.schedule == nil) { rest.schedule = schedule }
         // Whatever is not known to leave the process alone matters to it, also a key that has no name here yet.
@@ -94,6 +94,8 @@ extension JobDefinition {
             ("environment_file", old.environmentFile == new.environmentFile),
             ("limits", old.limits == new.limits),
             ("sandbox", old.sandbox == new.sandbox),
+            ("run.notify", old.run.notify == new.run.notify),
+            ("run.watchdog", old.run.watchdog == new.run.watchdog),
             ("output", old.output == new.output),
         ])
     }

@@ -40,10 +40,18 @@ package struct JobDefinition: Equatable, Sendable {
         package var timeout: Duration?
         /// The exit codes that are no failure.
         package var successCodes: Set<Int32>
+        /// Whether the workload says how it is, in the words of `sd_notify`.
+        package var notify: Bool
+        /// How often such a workload must say that it is alive; nil: it need not.
+        package var watchdog: Duration?
 
-        package init(timeout: Duration? = nil, successCodes: Set<Int32> = [0]) {
+        package init(
+            timeout: Duration? = nil, successCodes: Set<Int32> = [0], notify: Bool = false, watchdog: Duration? = nil
+        ) {
             self.timeout = timeout
             self.successCodes = successCodes
+            self.notify = notify
+            self.watchdog = watchdog
         }
     }
 

@@ -19,6 +19,8 @@ package enum RunOutcome: Equatable, Sendable {
     case leaseOutrun
     /// A keeper died, and the workload was killed for it.
     case keeperLost
+    /// It did not say that it is alive, though `run.watchdog` waited for it.
+    case hung
     /// It never ran: which step failed, and why.
     case startFailed(String)
 
@@ -46,6 +48,7 @@ package enum RunOutcome: Equatable, Sendable {
         case .leaseLost: self = .leaseLost
         case .startFailed(let step, let errno): self = .startFailed("\(step): \(describe(errno))")
         case .keeperLost, .guardLost: self = .keeperLost
+        case .hung: self = .hung
         }
     }
 
@@ -58,7 +61,7 @@ package enum RunOutcome: Equatable, Sendable {
     package var ending: RunEnding {
         switch self {
         case .exit(_, isSuccess: true): .succeeded
-        case .exit, .signalled, .startFailed, .keeperLost: .failed
+        case .exit, .signalled, .startFailed, .keeperLost, .hung: .failed
         case .stopped: .stopped
         case .timedOut: .timeout
         case .replaced: .replaced
@@ -70,7 +73,7 @@ package enum RunOutcome: Equatable, Sendable {
     var verdict: Verdict {
         switch self {
         case .exit(_, isSuccess: true): .success
-        case .exit, .signalled, .startFailed, .keeperLost, .timedOut: .failure
+        case .exit, .signalled, .startFailed, .keeperLost, .timedOut, .hung: .failure
         case .stopped, .replaced, .leaseLost, .leaseOutrun: .neither
         }
     }

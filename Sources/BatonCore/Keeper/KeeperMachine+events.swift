@@ -26,6 +26,8 @@ extension KeeperMachine {
         case mainExited(RunEnd.Exit)
         /// The main process was reaped and nothing else of the run is left.
         case treeEmpty
+        /// The workload said something of itself.
+        case notified(WorkloadNotice)
         /// The guard is gone.
         case guardDied
         /// The time asked for with `wake` has come.

@@ -6,7 +6,7 @@
 /// It guarantees: nothing is started without a go, nothing is left alone after the deadline, and an end is told only
 /// when every process of the run is gone. It does not guarantee that a process in an uninterruptible system call dies.
 package struct KeeperMachine: Equatable, Sendable {
-    private enum State: Equatable, Sendable {
+    enum State: Equatable, Sendable {
         case waiting
         case starting(deadline: Instant)
         case running(deadline: Instant, pid: Int32)
@@ -17,7 +17,7 @@ package struct KeeperMachine: Equatable, Sendable {
     }
 
     /// The workload was asked to end by itself.
-    private struct Stopping: Equatable, Sendable {
+    struct Stopping: Equatable, Sendable {
         var deadline: Instant
         var killAt: Instant
         var pid: Int32?
@@ -26,7 +26,7 @@ package struct KeeperMachine: Equatable, Sendable {
     }
 
     /// Everything is being killed, until nothing is left.
-    private struct Clearing: Equatable, Sendable {
+    struct Clearing: Equatable, Sendable {
         var deadline: Instant
         var pid: Int32?
         var reason: RunEnd.Reason
@@ -36,24 +36,29 @@ package struct KeeperMachine: Equatable, Sendable {
         var pause: Duration
     }
 
-    private enum Daemon: Equatable, Sendable { case present, absent }
+    enum Daemon: Equatable, Sendable { case present, absent }
 
-    private let lostGrace: Duration
-    private let stopSignal: Int32
-    private let stopTimeout: Duration
-    private var state = State.waiting
-    private var daemon = Daemon.absent
+    let lostGrace: Duration
+    let stopSignal: Int32
+    let stopTimeout: Duration
+    /// Nil: the workload does not speak to its keeper.
+    var watch: WorkloadWatch?
+    var state = State.waiting
+    var daemon = Daemon.absent
     private var armed: Instant?
 
-    private static let termination: Int32 = 15
+    static let termination: Int32 = 15
+    /// What a hung program gets: as from systemd's watchdog, it may leave a core.
+    static let abort: Int32 = 6
     private static let firstPause = Duration.milliseconds(5)
-    private static let longestPause = Duration.milliseconds(500)
+    static let longestPause = Duration.milliseconds(500)
 
     /// A keeper that waits for its go.
-    package init(lostGrace: Duration, stopSignal: Int32, stopTimeout: Duration) {
+    package init(lostGrace: Duration, stopSignal: Int32, stopTimeout: Duration, watch: WorkloadWatch? = nil) {
         self.lostGrace = lostGrace
         self.stopSignal = stopSignal
         self.stopTimeout = stopTimeout
+        self.watch = watch
     }
 
     /// How far the run has come.
@@ -81,6 +86,8 @@ package struct KeeperMachine: Equatable, Sendable {
     /// Takes an event in. Whatever is due by the clock is done first: a message that is read at or after the deadline
     /// finds the lease over.
     package mutating func handle(_ event: Event, at now: Instant) -> [Action] {
+        // What it said was said before this was read: a keeper that comes late does not hold that against it.
+        if case .notified(let notice) = event { watch?.heard(notice, at: now) }
         var actions = doWhatIsDue(at: now)
         switch state {
         case .waiting: actions += whileWaiting(event, at: now)
@@ -91,55 +98,10 @@ package struct KeeperMachine: Equatable, Sendable {
         case .ended(let end): actions += afterEnd(event, end)
         case .gone: break
         }
+        actions += whatItSays(at: now)
         if let next = nextWake, next != armed { actions.append(.wake(at: next)) }
         armed = nextWake
         return actions
-    }
-
-    // MARK: Time
-
-    private var nextWake: Instant? {
-        switch state {
-        case .waiting, .ended, .gone: nil
-        case .starting(let deadline), .running(let deadline, _): deadline - lostGrace
-        case .stopping(let stopping):
-            stopping.reason == .leaseLost
-                ? min(stopping.deadline, stopping.killAt) : min(stopping.deadline - lostGrace, stopping.killAt)
-        case .clearing(let clearing): clearing.nextKill
-        }
-    }
-
-    private mutating func doWhatIsDue(at now: Instant) -> [Action] {
-        switch state {
-        case .waiting, .ended, .gone: return []
-        case .starting(let deadline): return leaseEnding(deadline, pid: nil, sent: nil, at: now)
-        case .running(let deadline, let pid): return leaseEnding(deadline, pid: pid, sent: nil, at: now)
-        case .stopping(let stopping):
-            if now >= stopping.deadline { return clear(.leaseLost, at: now) }
-            if now >= stopping.killAt { return clear(stopping.reason, at: now) }
-            if stopping.reason == .leaseLost { return [] }
-            return leaseEnding(stopping.deadline, pid: stopping.pid, sent: stopping, at: now)
-        case .clearing(var clearing):
-            if now < clearing.nextKill { return [] }
-            clearing.pause = min(clearing.pause * 2, Self.longestPause)
-            clearing.nextKill = now + clearing.pause
-            state = .clearing(clearing)
-            return [.killTree]
-        }
-    }
-
-    /// TERM at `deadline − lostGrace`, KILL at `deadline`.
-    ///
-    /// After the TERM, a longer lease moves the KILL only as far as an ordinary stop would: it is final.
-    private mutating func leaseEnding(_ deadline: Instant, pid: Int32?, sent: Stopping?, at now: Instant) -> [Action] {
-        if now >= deadline { return clear(.leaseLost, at: now) }
-        if now < deadline - lostGrace { return [] }
-        let killAt = now + max(lostGrace, stopTimeout)
-        state = .stopping(
-            Stopping(
-                deadline: deadline, killAt: min(killAt, sent?.killAt ?? killAt), pid: pid, signal: Self.termination,
-                reason: .leaseLost))
-        return pid == nil || sent?.signal == Self.termination ? [] : [.signalWorkload(Self.termination)]
     }
 
     // MARK: One function per state
@@ -157,7 +119,7 @@ package struct KeeperMachine: Equatable, Sendable {
         case .connectionLost, .stopRequested, .killRequested, .guardDied:
             state = .gone
             return [.exit]
-        case .extended, .acknowledged, .workloadStarted, .mainExited, .treeEmpty, .woke: return []
+        case .extended, .acknowledged, .workloadStarted, .mainExited, .treeEmpty, .notified, .woke: return []
         }
     }
 
@@ -174,7 +136,9 @@ package struct KeeperMachine: Equatable, Sendable {
             return pid == nil ? [] : [.signalWorkload(stopSignal)]
         case .workloadStarted(let pid):
             state = .running(deadline: deadline, pid: pid)
+            watch?.began(at: now)
             return [.report(.started(pid: pid, at: now))]
+        case .notified: return pid.map { hanging(deadline, pid: $0, at: now) } ?? []
         case .connected: return greet()
         case .connectionLost: return loseDaemon()
         case .killRequested, .startFailed, .mainExited, .guardDied: return end(event, by: .exited, at: now)
@@ -197,7 +161,7 @@ package struct KeeperMachine: Equatable, Sendable {
         case .connected: return greet()
         case .connectionLost: return loseDaemon()
         case .killRequested, .startFailed, .mainExited, .guardDied: return end(event, by: stopping.reason, at: now)
-        case .stopRequested, .acknowledged, .treeEmpty, .woke: return []
+        case .stopRequested, .acknowledged, .treeEmpty, .notified, .woke: return []
         }
     }
 
@@ -218,7 +182,8 @@ package struct KeeperMachine: Equatable, Sendable {
             return [.report(.startFailed(step: step, errno: errno))]
         case .connected: return greet()
         case .connectionLost: return loseDaemon()
-        case .goReceived, .extended, .stopRequested, .killRequested, .acknowledged, .workloadStarted, .guardDied, .woke:
+        case .goReceived, .extended, .stopRequested, .killRequested, .acknowledged, .workloadStarted, .guardDied,
+            .notified, .woke:
             return []
         }
     }
@@ -230,7 +195,7 @@ package struct KeeperMachine: Equatable, Sendable {
             state = .gone
             return [.exit]
         case .goReceived, .extended, .stopRequested, .killRequested, .workloadStarted, .startFailed, .mainExited,
-            .treeEmpty, .guardDied, .woke:
+            .treeEmpty, .guardDied, .notified, .woke:
             return []
         }
     }
@@ -247,12 +212,12 @@ package struct KeeperMachine: Equatable, Sendable {
                 + clear(.startFailed(step: step, errno: errno), at: now)
         case .mainExited(let exit): return clear(reason, exit: exit, at: now)
         case .connected, .connectionLost, .goReceived, .extended, .stopRequested, .acknowledged, .workloadStarted,
-            .treeEmpty, .woke:
+            .treeEmpty, .notified, .woke:
             return []
         }
     }
 
-    private mutating func clear(_ reason: RunEnd.Reason, exit: RunEnd.Exit? = nil, at now: Instant) -> [Action] {
+    mutating func clear(_ reason: RunEnd.Reason, exit: RunEnd.Exit? = nil, at now: Instant) -> [Action] {
         var clearing = Clearing(
             deadline: deadline ?? now, pid: workload, reason: reason, exit: exit, termSent: false,
             nextKill: now + Self.firstPause, pause: Self.firstPause)
@@ -276,6 +241,7 @@ package struct KeeperMachine: Equatable, Sendable {
     private mutating func greet() -> [Action] {
         daemon = .present
         return [.greet(phase: phase, deadline: deadline, workload: workload)]
+            + (watch?.summary() ?? []).map { .report($0) }
     }
 
     private mutating func loseDaemon() -> [Action] {
@@ -283,7 +249,7 @@ package struct KeeperMachine: Equatable, Sendable {
         return []
     }
 
-    private var workload: Int32? {
+    var workload: Int32? {
         switch state {
         case .waiting, .starting, .ended, .gone: nil
         case .running(_, let pid): pid

@@ -79,6 +79,8 @@ package enum KeeperReport: Equatable, Sendable {
     /// The output from that byte on, to the last there is; of what was asked for, older bytes than that are gone. `after`
     /// is the question's, so that it is known what this answers.
     case output(after: UInt64, from: UInt64, Bytes)
+    /// What the workload last said of itself (`run.notify`): whether it is ready, and a line for people.
+    case notified(isReady: Bool, status: String)
 
     /// Who a keeper is, and how far its run has come.
     package struct Hello: Equatable, Sendable {
@@ -144,6 +146,10 @@ package enum KeeperReport: Equatable, Sendable {
             writer.put(after)
             writer.put(from)
             writer.put(bytes)
+        case .notified(let isReady, let status):
+            writer.put(UInt8(7))
+            writer.put(isReady)
+            writer.put(Bytes(status.utf8))
         }
         return writer.bytes
     }
@@ -159,6 +165,9 @@ package enum KeeperReport: Equatable, Sendable {
         case 5: self = .tail(try reader.takeBytes())
         case 6:
             self = .output(after: try reader.take(), from: try reader.take(), try reader.takeBytes())
+        case 7:
+            self = .notified(
+                isReady: try reader.takeBool(), status: String(decoding: try reader.takeBytes(), as: UTF8.self))
         case _: throw .invalid
         }
         try reader.finish()

@@ -4,7 +4,7 @@
 /// The file `spec` of a run's folder.
 extension LaunchSpec {
     /// The version of the encoding. A daemon reads older ones too: an earlier daemon's keepers go on.
-    package static let formatVersion: UInt8 = 2
+    package static let formatVersion: UInt8 = 3
     /// No encoded spec is longer; what is, is not a spec.
     package static let maximumSize = 8 << 20
 
@@ -36,6 +36,8 @@ extension LaunchSpec {
         writer.put(stopSignal)
         writer.put(stopTimeout)
         writer.put(lostGrace)
+        writer.put(notify)
+        writer.put(watchdog) { $0.put($1) }
         switch output {
         case .journal: writer.put(UInt8(0))
         case .file(let path):
@@ -54,7 +56,7 @@ extension LaunchSpec {
     /// - Throws: what is wrong with the bytes; also when they could not describe a run (no command, a negative time).
     package init(decoding bytes: Bytes) throws(WireError) {
         if bytes.count > Self.maximumSize { throw .invalid }
-        let version: UInt8 = bytes.first == 1 ? 1 : Self.formatVersion
+        let version = min(max(bytes.first ?? 0, 1), Self.formatVersion)
         var reader = try WireReader(bytes, version: version)
         let job = try reader.takeString()
         let runID = try reader.takeString()
@@ -77,6 +79,10 @@ extension LaunchSpec {
         stopSignal = try reader.take()
         stopTimeout = try reader.takeDuration()
         lostGrace = try reader.takeDuration()
+        if version > 2 {
+            notify = try reader.takeBool()
+            watchdog = try reader.takeOptional { reader throws(WireError) in try reader.takeDuration() }
+        }
         switch try reader.take(UInt8.self) {
         case 0: output = .journal
         case 1: output = .file(try reader.takeString())
@@ -90,6 +96,7 @@ extension LaunchSpec {
         let sane =
             !job.isEmpty && !runID.isEmpty && !(arguments.first ?? "").isEmpty && (1...64).contains(stopSignal)
             && stopTimeout >= .zero && lostGrace >= .zero && (unit == nil || cgroup != nil)
+            && (watchdog.map { notify && $0 > .zero } ?? true)
         if !sane { throw .invalid }
     }
 

@@ -33,6 +33,10 @@ package struct LaunchSpec: Equatable, Sendable {
     package var stopTimeout: Duration
     /// So long before the lease ends, the workload gets TERM.
     package var lostGrace: Duration
+    /// Whether the workload speaks `sd_notify` to its keeper.
+    package var notify: Bool
+    /// How often such a workload must say that it is alive; nil: it need not.
+    package var watchdog: Duration?
     /// Where stdout and stderr go.
     package var output: Output
     /// The directory of the workload's own cgroup v2; nil: there is none. Without a unit it is already made.
@@ -104,6 +108,8 @@ package struct LaunchSpec: Equatable, Sendable {
         stopSignal = 15
         stopTimeout = .seconds(30)
         lostGrace = .milliseconds(2500)
+        notify = false
+        watchdog = nil
         output = .journal
         cgroup = nil
         unit = nil

@@ -28,6 +28,8 @@ package struct RunEnd: Equatable, Sendable {
         case keeperLost
         /// The guard died; the keeper ended the run.
         case guardLost
+        /// The workload did not say that it is alive, though its watchdog waited for it.
+        case hung
     }
 
     /// What a process leaves behind.
@@ -105,6 +107,7 @@ extension RunEnd {
             writer.put(errno)
         case .keeperLost: writer.put(UInt8(5))
         case .guardLost: writer.put(UInt8(6))
+        case .hung: writer.put(UInt8(7))
         }
         switch exit {
         case nil: writer.put(UInt8(0))
@@ -128,6 +131,7 @@ extension RunEnd {
         case 4: reason = .startFailed(step: try StartStep(from: &reader), errno: try reader.take())
         case 5: reason = .keeperLost
         case 6: reason = .guardLost
+        case 7: reason = .hung
         case _: throw .invalid
         }
         switch try reader.take(UInt8.self) {

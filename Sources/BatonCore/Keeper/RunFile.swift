@@ -9,6 +9,8 @@ package enum RunFile {
     package static let control = "control"
     /// The keeper's socket for the workload.
     package static let held = "held"
+    /// The keeper's socket for what the workload says of itself: its `NOTIFY_SOCKET`.
+    package static let notify = "notify"
     /// The last output; written at the end, before `status`.
     package static let tail = "tail"
     /// The `RunEnd`; when it is there, the run is over and nothing of it is left.

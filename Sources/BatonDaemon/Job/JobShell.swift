@@ -33,6 +33,8 @@ struct JobShell {
     var launched: (runID: String, since: String)?
     /// How the loop's run ended, until its lock is released.
     var ended: (runID: String, outcome: RunOutcome)?
+    /// What the workload says of itself.
+    private var notice: (runID: String, isReady: Bool, status: String)?
     /// For people; may be newer than the definition.
     private var description: String
     /// The state that the log told of last.
@@ -122,6 +124,8 @@ struct JobShell {
         case .output(let after, let from, let bytes):
             // Also after the run.
             desk.heard(.init(runID: runID, from: from, bytes: bytes), after: after)
+        case .notified(let isReady, let status):
+            if isCurrent { noted(runID, isReady, status) }
         case nil:
             desk.lost(runID)
             if isCurrent {
@@ -130,6 +134,14 @@ struct JobShell {
             }
             advance(.keeper(runID: runID, .hungUp), &group)
         }
+    }
+
+    /// The workload said how it is.
+    private mutating func noted(_ runID: String, _ isReady: Bool, _ status: String) {
+        let wasReady = notice?.runID == runID && notice?.isReady == true
+        notice = (runID, isReady, status)
+        if isReady, !wasReady { logger.info("the workload says that it is ready", metadata: ["run": "\(runID)"]) }
+        show(loop.machine.describe(at: BootClock.now()))
     }
 
     private mutating func answerTails(_ bytes: Bytes?) {
@@ -189,6 +201,11 @@ struct JobShell {
         if let run = description.run {
             shown.run = .init(
                 runID: run.runID, pid: run.pid, leaseUntilMilliseconds: 0, attempt: run.failures + 1)
+            if definition.run.notify {
+                let said = notice.flatMap { $0.runID == run.runID ? $0 : nil }
+                shown.run?.isReady = said?.isReady ?? false
+                shown.run?.status = said.flatMap { $0.status.isEmpty ? nil : $0.status }
+            }
         }
         context.board.post(shown, machine: loop.machine)
     }

@@ -13,7 +13,7 @@ extension RunOutcome {
     var isFailure: Bool {
         switch self {
         case .exit(_, isSuccess: true), .stopped, .replaced: false
-        case .exit, .signalled, .startFailed, .keeperLost, .timedOut, .leaseLost, .leaseOutrun: true
+        case .exit, .signalled, .startFailed, .keeperLost, .hung, .timedOut, .leaseLost, .leaseOutrun: true
         }
     }
 
@@ -21,7 +21,7 @@ extension RunOutcome {
     var event: EventKind {
         switch self {
         case .leaseLost, .leaseOutrun: .leaseLost
-        case .exit, .signalled, .stopped, .timedOut, .replaced, .keeperLost, .startFailed:
+        case .exit, .signalled, .stopped, .timedOut, .replaced, .keeperLost, .hung, .startFailed:
             isFailure ? .runFailed : .runEnded
         }
     }
@@ -41,6 +41,7 @@ extension RunOutcome {
             hypervisor, or that clock was set forward
             """
         case .keeperLost: "its keeper died, so the workload was killed"
+        case .hung: "stopped by Baton: it did not say that it is alive for longer than run.watchdog"
         case .startFailed(let why): "could not be started: \(why)"
         }
     }
@@ -53,7 +54,7 @@ extension StatusReport.LastRun {
         switch outcome {
         case .exit(let value, _): code = value
         case .signalled(let value): signal = value
-        case .stopped, .timedOut, .replaced, .leaseLost, .leaseOutrun, .keeperLost, .startFailed: break
+        case .stopped, .timedOut, .replaced, .leaseLost, .leaseOutrun, .keeperLost, .hung, .startFailed: break
         }
         self.init(
             runID: run, outcome: outcome.word, exitCode: code, signal: signal,

@@ -46,6 +46,7 @@ extension LaunchSpec {
         stopSignal = job.stop.signal
         stopTimeout = job.stop.timeout
         lostGrace = job.lock.lostGrace
+        (notify, watchdog) = (job.run.notify, job.run.watchdog)
         output =
             switch job.output {
             case .journal: .journal

@@ -53,6 +53,7 @@ struct Runs: Sendable {
             let directory = RunDirectory(runtime: runtime, job: definition.name, runID: runID)
             var spec = try LaunchSpec(definition, runID: runID, record: record, node: node)
             spec.environment.append("BATON_KEEPER_SOCKET=\(directory.heldSocket)")
+            spec.environment += try Self.environmentOfNotices(spec, in: directory)
             if !spec.limits.contains(where: { $0.resource == means.openFiles.resource }) {
                 spec.limits.append(means.openFiles)
             }
@@ -68,6 +69,20 @@ struct Runs: Sendable {
                 throw error
             }
         }
+    }
+
+    /// What a workload finds that is to say how it is, as if systemd had started it.
+    private static func environmentOfNotices(
+        _ spec: LaunchSpec, in directory: RunDirectory
+    ) throws(StartError) -> [String] {
+        if !spec.notify { return [] }
+        guard let socket = directory.notifySocket else {
+            throw StartError(
+                "run.notify: the path of the socket in \(directory.path) is longer than the 107 bytes that there may be; a "
+                    + "shorter name of the job, or of the runtime directory, makes it fit")
+        }
+        let watchdog = spec.watchdog.map { ["WATCHDOG_USEC=\($0.microseconds)"] } ?? []
+        return ["NOTIFY_SOCKET=\(socket)"] + watchdog
     }
 
     /// Writes down which token holds the lock, for the daemon after this one.

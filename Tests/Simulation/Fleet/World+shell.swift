@@ -157,7 +157,7 @@ extension World {
         case .hello(let hello): if hello.phase == .waiting { advance(shell, .keeper(runID: runID, .ready)) }
         case .started(let pid, _): advance(shell, .keeper(runID: runID, .started(pid: pid)))
         case .ended(let end): advance(shell, .keeper(runID: runID, .ended(outcome(end))))
-        case .startFailed, .tail, .output: break
+        case .startFailed, .tail, .output, .notified: break
         case nil: advance(shell, .keeper(runID: runID, .hungUp))
         }
     }
