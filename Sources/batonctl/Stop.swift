@@ -7,7 +7,11 @@ import BatonCore
 /// `batonctl stop JOB`
 struct Stop: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Stop a job, wherever it runs, and hold it down on every node until `batonctl run`.")
+        abstract: "Stop a job, wherever it runs, and hold it down on every node until `batonctl run`.",
+        discussion: """
+            Of a job with a schedule, the run that goes on is stopped; its next ticks are run as ever. `batonctl pause` keeps \
+            them from it; one that is paused already is held down until `batonctl resume`, or for as long as the pause.
+            """)
 
     @Argument(help: "The job.", completion: JobNames.completion)
     var job: String
@@ -18,10 +22,18 @@ struct Stop: AsyncParsableCommand {
     func run() async throws {
         try await reportingFailure { () async throws(Failure) in
             let body = try await socket.client.post(["jobs", job, "stop"])
-            Output.line(
-                json.isSet
-                    ? JSONText.pretty(body)
-                    : "\(PrintableText.escaped(job)) is held down on every node; \"batonctl run\" lets it run again")
+            Output.line(json.isSet ? JSONText.pretty(body) : Self.text(try StopReport(answer: body)))
         }
+    }
+
+    private static func text(_ report: StopReport) -> String {
+        if report.isHeldDown {
+            return PrintableText.escaped("\(report.job) is held down on every node; \"batonctl run\" lets it run again")
+        }
+        guard let node = report.node else {
+            return PrintableText.escaped("\(report.job) does not run, and waits for its next tick")
+        }
+        return PrintableText.escaped(
+            "the run of \(report.job) on \(node) is being stopped; its next ticks are run as ever")
     }
 }

@@ -47,6 +47,19 @@ import Testing
         #expect(told(&machine, .runEnded(.stopped, jitter: 0), at: 200) == [.settle(.replaced), .release(nil)])
     }
 
+    /// Given back, its tick would be tried again at once.
+    @Test func aRunThatIsStoppedBeforeItBeginsHasItsOutcome() {
+        var definition = JobMachineTests.definition
+        definition.schedule = ScheduleSettings(.every(seconds: 60))
+        var machine = JobMachine(definition: definition, timing: JobMachineTests.timing, node: "n1")
+        _ = machine.handle(.begin, at: at(0))
+        _ = machine.handle(.elected(runID: "r1", fence: 1, failures: 0, sentAt: at(0)), at: at(5))
+        #expect(
+            told(&machine, .markSeen(Mark(kind: .runEnded, remaining: .seconds(3))), at: 10) == [
+                .abandonKeeper, .settle(.stopped), .release(nil),
+            ])
+    }
+
     @Test func aRunThatTakesTooLongIsStopped() {
         var machine = running { $0.run.timeout = .seconds(3) }
         #expect(machine.nextWake == at(3005))

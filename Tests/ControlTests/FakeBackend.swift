@@ -78,7 +78,10 @@ final class FakeBackend: ControlBackend {
         func close() { closed.add() }
     }
 
-    func stop(job: String) async throws(ControlError) { try await act("stop", job) }
+    func stop(job: String) async throws(ControlError) -> StopReport {
+        try await act("stop", job)
+        return StopReport(job: job, isHeldDown: job != "mail", runID: "r-1", node: "web-1")
+    }
 
     func pause(job: String, for duration: Duration?) async throws(ControlError) {
         try await act("pause" + (duration.map { " \($0.milliseconds)" } ?? ""), job)

@@ -100,9 +100,6 @@ import Testing
             #expect(long.code == 1 && long.errors.contains("the time is up: the run goes on"), "\(long)")
             #expect(try await history(node, "long").runs.map(\.outcome) == ["running"])
             #expect(try await node.batonctl("stop", "long").code == 0)
-            // It does not run on this node, and is stopped.
-            let stopped = try await node.status().jobs.first { $0.name == "long" }
-            #expect(stopped?.state == .ineligible && stopped?.reason?.contains("; stopped on a;") == true)
             let held = try await node.batonctl("run", "code", "--wait", "--timeout", "1m")
             #expect(held.code == 42)
         }
@@ -130,8 +127,48 @@ import Testing
             try node.job("job", "shell = 'exit 7'\n" + Self.rarely)
             try node.start()
             try await waitUntilUp([node])
-            #expect(try await node.batonctl("stop", "job").code == 0)
+            #expect(try await node.batonctl("pause", "job").code == 0)
+            #expect(try await node.batonctl("run", "job").code == 1)
+            #expect(try await node.batonctl("resume", "job").code == 0)
             #expect(try await node.batonctl("run", "job", "--wait", "--timeout", "1m").code == 7)
+            let idle = try await node.batonctl("stop", "job")
+            #expect(idle.code == 0 && idle.output == "job does not run, and waits for its next tick\n", "\(idle)")
+        }
+    }
+
+    @Test func aRunIsStoppedWhereverItIsAndTheNextTicksRun() async throws {
+        try await withServer { server in
+            try await withFleet(server: server) { fleet in
+                let nodes = try ["a", "b"].map { try fleet.node($0) }
+                for node in nodes {
+                    let retry = "retry = { attempts = 3, delay = '100ms' }\n"
+                    try node.job("job", fleet.workload([], "every = '2s'\n" + retry))
+                    try node.start()
+                }
+                let run = try await fleet.waitForRun()
+                let (holder, other) = run.node == "a" ? (nodes[0], nodes[1]) : (nodes[1], nodes[0])
+                let stopped = try await other.batonctl("stop", "job")
+                #expect(stopped.output.hasPrefix("the run of job on \(holder.name) is being stopped"), "\(stopped)")
+                let next = try await fleet.waitForRun(after: run.last)
+                #expect(next.fence > run.fence)
+                let lines = try await waitForHistory(other) { report in
+                    report.runs.contains { $0.runID == run.id && $0.outcome == "stopped" }
+                }.runs
+                let tick = lines.first { $0.runID == run.id }?.tick
+                #expect(lines.filter { $0.tick == tick }.count == 1, "a stopped run is not tried again")
+
+                // Of a job that is paused, nothing starts afterwards either.
+                #expect(try await other.batonctl("pause", "job").code == 0)
+                let report = try await holder.batonctl("stop", "job", "--json")
+                #expect(report.output.contains("\"held_down\" : true") || report.output.contains("\"held_down\": true"))
+                for node in nodes { try await node.waitForStatus("held down") { $0.jobs.first?.state == .heldDown } }
+                let count = try fleet.read().runs().count
+                try await Task.sleep(for: .seconds(5))
+                #expect(try fleet.read().runs().count == count)
+                #expect(try await other.batonctl("resume", "job").code == 0)
+                _ = try await fleet.waitForRun(after: BootClock.now())
+                try fleet.expectAtMostOne()
+            }
         }
     }
 

@@ -89,7 +89,7 @@ private struct MadeUpBackend: ControlBackend {
     func follow(job: String, lines: Int) async throws(ControlError) -> any FollowedOutput { Ended() }
     func pause(job: String, for duration: Duration?) async throws(ControlError) {}
     func resume(job: String) async throws(ControlError) { throw .failed("no") }
-    func stop(job: String) async throws(ControlError) { throw .storeUnreachable("gone") }
+    func stop(job: String) async throws(ControlError) -> StopReport { throw .storeUnreachable("gone") }
     func run(job: String, endsWanted: Bool) async throws(ControlError) -> Int64? { endsWanted ? 41 : nil }
     func request(_ id: Int64, of job: String) async throws(ControlError) -> RequestReport {
         RequestReport(job: job, id: id, state: .waiting)

@@ -174,6 +174,9 @@ package struct Explanation: Codable, Equatable, Sendable {
         case (.finished, _):
             nowhere(facts, "it is done, by its restart policy" + (setter.map { "; its last run was on \($0)" } ?? ""))
             advise("to let it run again", "batonctl run \(facts.job)")
+        case (_, let mark?) where mark.kind == .runEnded:
+            nowhere(facts, "its run was stopped a moment ago" + (setter.map { ", by an operator on \($0)" } ?? ""))
+            details.append("Its next tick is run as ever.")
         case (_, let mark?) where mark.kind == .coolingDown:
             let runs = mark.failures == 1 ? "its last run failed" : "its last \(mark.failures) runs failed"
             let where_ = setter.map { ", the last one on \($0)" } ?? ""

@@ -23,6 +23,8 @@ extension JobMachine {
             return [.abandonKeeper] + release(holding, mark: nil, at: now)
         case .markSeen(let mark):
             guard mark?.stops == true else { return [] }
+            // A tick that was given back would be tried again.
+            if isScheduled { return [.abandonKeeper] + ended(holding, .stopped, jitter: 0, at: now) }
             return [.abandonKeeper] + release(holding, mark: nil, at: now)
         case .woke, .lease:
             if event == .woke, now >= giveUpAt {
@@ -158,7 +160,7 @@ extension Mark {
     /// Whether the holder itself has to stop because of it.
     package var stops: Bool {
         switch kind {
-        case .heldDown: true
+        case .heldDown, .runEnded: true
         case .finished, .coolingDown, .paused: false
         }
     }

@@ -13,12 +13,15 @@ public struct Mark: Equatable, Sendable {
         case coolingDown = "cooling"
         /// An operator paused the job: nothing new starts, and what runs goes on.
         case paused
+        /// An operator ended the run that goes on, of a job with a schedule: its holder stops it, and for that moment nothing
+        /// starts. It ends by itself.
+        case runEnded = "ended"
 
         /// Whether the end of a run may set that mark in its place. What an operator said stays in force; but a job that
         /// is done is so after a pause, too.
         package func givesWay(to other: Kind) -> Bool {
             switch self {
-            case .heldDown: false
+            case .heldDown, .runEnded: false
             case .paused: other == .finished
             case .finished, .coolingDown: true
             }

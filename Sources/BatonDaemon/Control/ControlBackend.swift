@@ -11,8 +11,8 @@ package protocol ControlBackend: Sendable {
     func logs(job: String) async throws(ControlError) -> RecentOutput
     /// The last lines of a job's output, and what comes from then on, run after run.
     func follow(job: String, lines: Int) async throws(ControlError) -> any FollowedOutput
-    /// Stops a job and holds it down, fleet-wide. Returns when the mark is set.
-    func stop(job: String) async throws(ControlError)
+    /// Stops a job, wherever it runs, and holds it down; of one with a schedule, only its run. Returns when the mark is set.
+    func stop(job: String) async throws(ControlError) -> StopReport
     /// Has nothing new of a job started, fleet-wide; what runs goes on. Nil: until `resume`.
     func pause(job: String, for duration: Duration?) async throws(ControlError)
     /// Ends a pause.

@@ -12,7 +12,7 @@ import Logging
 ///     GET  /v1/status/JOB        the node and one job
 ///     GET  /v1/jobs/JOB/logs     the tail of its output, as bytes; for those who may act
 ///     GET  /v1/jobs/JOB/logs/follow?lines=N      the last lines, and what comes from then on; likewise
-///     POST /v1/jobs/JOB/stop     stop it and hold it down, fleet-wide
+///     POST /v1/jobs/JOB/stop     stop it and hold it down, fleet-wide; one with a schedule: its run
 ///     POST /v1/jobs/JOB/pause?milliseconds=N     have nothing new started, for ever or for so long
 ///     POST /v1/jobs/JOB/resume   end a pause
 ///     POST /v1/jobs/JOB/run      let it run again; a scheduled job: now. With wait=true an error unless that has an end
@@ -28,6 +28,10 @@ struct ControlRoutes {
         var done: String
         /// The request that the act led to.
         var request: Int64?
+
+        init(job: String, done: String, request: Int64? = nil) {
+            (self.job, self.done, self.request) = (job, done, request)
+        }
     }
 
     /// No request has a body that means anything; more than this is refused instead of read.
@@ -58,28 +62,25 @@ struct ControlRoutes {
             return ControlAnswer.frames(of: try await backend.follow(job: try Self.job(context), lines: lines))
         }
         router.post("v1/jobs/:job/stop") { request, context in
-            try await act("stop", request, context) { job throws(ControlError) in
-                try await backend.stop(job: job)
-                return nil
-            }
+            try await act("stop", request, context) { job throws(ControlError) in try await backend.stop(job: job) }
         }
         router.post("v1/jobs/:job/pause") { request, context in
             let time = try request.number("milliseconds", in: 1...Self.longestPause)
             return try await act("pause", request, context) { job throws(ControlError) in
                 try await backend.pause(job: job, for: time.map { .milliseconds($0) })
-                return nil
+                return Done(job: job, done: "pause")
             }
         }
         router.post("v1/jobs/:job/resume") { request, context in
             try await act("resume", request, context) { job throws(ControlError) in
                 try await backend.resume(job: job)
-                return nil
+                return Done(job: job, done: "resume")
             }
         }
         router.post("v1/jobs/:job/run") { request, context in
             let isWaiting = try request.flag("wait")
             return try await act("run", request, context) { job throws(ControlError) in
-                try await backend.run(job: job, endsWanted: isWaiting)
+                Done(job: job, done: "run", request: try await backend.run(job: job, endsWanted: isWaiting))
             }
         }
         addReload(to: router)
@@ -90,25 +91,25 @@ struct ControlRoutes {
     }
 
     /// Carries out an act and leaves a trace of who asked for it.
-    private func act(
+    private func act<Answer: Encodable>(
         _ name: String, _ request: Request, _ context: ControlContext,
-        perform: (String) async throws(ControlError) -> Int64?
+        perform: (String) async throws(ControlError) -> Answer
     ) async throws -> Response {
         let job = try Self.job(context)
         _ = try await request.body.collect(upTo: Self.bodyLimit)
         var metadata = context.peer?.metadata ?? [:]
         metadata["act"] = "\(name)"
         metadata["job"] = "\(job)"
-        let asked: Int64?
+        let answer: Answer
         do {
-            asked = try await perform(job)
+            answer = try await perform(job)
         } catch {
             metadata["reason"] = "\(error)"
             logger.log(level: .warning, "operator's request failed", event: .operatorFailed, metadata: metadata)
             throw error
         }
         logger.log(level: .notice, "operator's request carried out", event: .operatorActed, metadata: metadata)
-        return try ControlAnswer.json(Done(job: job, done: name, request: asked))
+        return try ControlAnswer.json(answer)
     }
 
     /// The job that the path names. Whether there is one is the backend's to say; a job file with a bad name is shown

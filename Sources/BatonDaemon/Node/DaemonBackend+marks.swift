@@ -7,10 +7,33 @@ import BatonLock
 
 /// Marks beside a job's lock, which count for the whole fleet.
 extension DaemonBackend {
-    func stop(job: String) async throws(ControlError) {
+    func stop(job: String) async throws(ControlError) -> StopReport {
         try checkAct(on: job)
-        try await setMark(Mark(kind: .heldDown, by: context.name), on: job)
+        let view = try await asking { () async throws(LockError) in try await look(at: job, withLedger: false) }
+        let holder = StatusReport.Holder(view)
+        let mark = markToStop(view, isScheduled: board.definition(of: job)?.schedule != nil)
+        if let mark { try await setMark(mark, on: job) }
+        let isHeldDown = (mark ?? view.mark)?.kind == .heldDown
+        return StopReport(job: job, isHeldDown: isHeldDown, runID: holder?.runID, node: holder?.node)
     }
+
+    /// A job that is kept running is held down: it would be started again at once. Of one with a schedule the run is ended,
+    /// and the next tick has its own, unless the job is paused: then nothing is to start all the same, for as long.
+    private func markToStop(_ view: LockView, isScheduled: Bool) -> Mark? {
+        let down = Mark(kind: .heldDown, by: context.name)
+        guard isScheduled else { return down }
+        if view.token == nil { return nil }
+        switch view.mark?.kind {
+        case .paused: return Mark(kind: .heldDown, remaining: view.mark?.remaining, by: context.name)
+        case .heldDown: return nil
+        case .finished: return down
+        case .coolingDown, .runEnded, nil:
+            return Mark(kind: .runEnded, remaining: Self.timeToHearOfAStop, by: context.name)
+        }
+    }
+
+    /// The holder hears of a mark within milliseconds, and asks again for a second if its store is slow to answer.
+    private static let timeToHearOfAStop = Duration.seconds(3)
 
     func pause(job: String, for duration: Duration?) async throws(ControlError) {
         try checkAct(on: job)
@@ -24,6 +47,9 @@ extension DaemonBackend {
     func resume(job: String) async throws(ControlError) {
         try checkAct(on: job)
         let standing = try await mark(of: job)
+        // One with a schedule is held down by a stop during a pause.
+        let isScheduled = board.definition(of: job)?.schedule != nil
+        if standing?.kind == .heldDown, isScheduled { return try await setMark(nil, on: job) }
         try refuse(standing, job)
         if standing?.kind == .paused { try await setMark(nil, on: job) }
     }
@@ -35,7 +61,7 @@ extension DaemonBackend {
             throw .failed("\(job) is held down by an operator: nothing starts it before `batonctl run \(job)`")
         case .finished:
             throw .failed("\(job) is done, by its restart policy: nothing starts it before `batonctl run \(job)`")
-        case .paused, .coolingDown, nil: break
+        case .paused, .coolingDown, .runEnded, nil: break
         }
     }
 
@@ -76,7 +102,7 @@ extension DaemonBackend {
             let left = mark.remaining.map { ", for another \(DurationText.describe(.seconds($0.components.seconds)))" }
             return "paused on \(mark.by)\(left ?? ""); `batonctl resume` ends that"
         case .heldDown: return "stopped on \(mark.by); `batonctl run` starts it again"
-        case .finished, .coolingDown: return nil
+        case .finished, .coolingDown, .runEnded: return nil
         }
     }
 }

@@ -107,7 +107,7 @@ extension StoreOperation {
 
     private static func mark(_ random: inout SplitMix, _ pace: Pace) -> Mark {
         Mark(
-            kind: random.pick(.heldDown, .paused, .finished, .coolingDown, .coolingDown),
+            kind: random.pick(.heldDown, .paused, .finished, .runEnded, .coolingDown, .coolingDown),
             remaining: random.chance(70) ? random.pick(length(&random, pace), .zero) : nil,
             failures: random.pick(0, 1, 7), by: random.pick("", "web-1"))
     }
