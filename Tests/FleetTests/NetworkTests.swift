@@ -118,4 +118,52 @@ import Testing
             #expect(try fleet.read().runs().count == 2)
         }
     }
+
+    /// The end of a scheduled run cannot be told: it is told later, and nobody does the work again.
+    @Test func aRunThatEndsWhileItsNodeIsCutOffIsOneSuccess() async throws {
+        try #require(geteuid() == 0, "only root can make network namespaces")
+        let names = ["a", "b"]
+        try await withNetwork(names) { network in
+            let options = TestServer.Options(address: Network.serverAddress, network: network.hub)
+            try await withServer(options) { server in
+                try await withFleet(server: server) { fleet in
+                    let file = TickFile(path: fleet.folder + "/ticks")
+                    let work = "while [ ! -e \(fleet.folder)/over ]; do sleep 0.02; done"
+                    let nodes = try names.map { try fleet.node($0, network: network.namespace($0)) }
+                    for node in nodes {
+                        // Not during a test, unless on one night in four years.
+                        try node.job("job", file.job("schedule = '0 0 29 2 *'", doing: work))
+                        try node.start()
+                    }
+                    for node in nodes {
+                        try await node.waitForStatus("it knows the ledger") { $0.jobs.first?.ledger != nil }
+                    }
+                    #expect(try await nodes[0].batonctl("run", "job").code == 0)
+                    let run = try await fleet.waitFor("a run") { _ in file.begun().first }
+                    try await network.cut(run.node, .cable)
+                    #expect(FileManager.default.createFile(atPath: "\(fleet.folder)/over", contents: nil))
+                    try await fleet.waitFor("it ends") { _ in file.lines(of: "job", "end").first }
+                    let other = try #require(nodes.first { $0.name != run.node })
+                    try await other.waitForStatus("the lock has run out") { $0.jobs.first?.holder == nil }
+                    try await Task.sleep(for: fleet.timeout)
+                    try await network.mend(run.node, .cable)
+
+                    let deadline = BootClock.now() + .seconds(20)
+                    var lines: [HistoryLine] = []
+                    while lines.first?.outcome != "succeeded", BootClock.now() < deadline {
+                        try await Task.sleep(for: .milliseconds(50))
+                        let text = try await other.batonctl("history", "job", "--json").output
+                        lines = try JSONDecoder().decode(HistoryReport.self, from: Data(text.utf8)).runs
+                    }
+                    #expect(lines.map(\.outcome) == ["succeeded"], "\(lines)")
+                    #expect(
+                        lines.first?.runID == run.run && lines.first?.exitCode == 0 && lines.first?.node == run.node)
+                    #expect(file.begun().count == 1)
+                    // What is asked for next is run.
+                    #expect(try await other.batonctl("run", "job", "--wait", "--timeout", "1m").code == 0)
+                    #expect(file.begun().count == 2)
+                }
+            }
+        }
+    }
 }
