@@ -62,6 +62,17 @@ public protocol LockStore: Sendable {
     /// - Throws: ``LockError`` when there is no answer.
     func setMark(_ mark: Mark?, on keys: LockKeys, timeout: Duration) async throws(LockError)
 
+    /// Sets a mark that was there before the store lost its data, and announces it: only while the store does not know its
+    /// own past (rule S3), and has no mark. For the daemon. The default: false.
+    ///
+    /// - Parameters:
+    ///   - mark: what somebody remembers.
+    ///   - keys: which lock.
+    ///   - timeout: how long an answer is waited for.
+    /// - Returns: whether it was set. If not, the store knows better.
+    /// - Throws: ``LockError`` when there is no answer.
+    func restoreMark(_ mark: Mark, on keys: LockKeys, timeout: Duration) async throws(LockError) -> Bool
+
     /// Opens a job's ledger, tells it what this daemon remembers, and settles ticks that are not to run (rule S8). For the
     /// daemon, as all about ledgers. The default: an error, because this store keeps none.
     ///
@@ -145,6 +156,9 @@ extension LockStore {
 
     /// The server's time.
     public func tickTime() -> Int64? { serverTime() }
+
+    /// False: this store knows its own past.
+    public func restoreMark(_ mark: Mark, on keys: LockKeys, timeout: Duration) async throws(LockError) -> Bool { false }
 
     /// An error: this store keeps no ledgers.
     public func settle(_ request: SettleRequest, timeout: Duration) async throws(LockError) -> Stamped<LedgerView> {

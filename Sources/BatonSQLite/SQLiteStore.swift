@@ -129,6 +129,13 @@ public final class SQLiteStore: LockStore {
         }
     }
 
+    /// Sets a mark that was there before the file's data was lost.
+    ///
+    /// - Throws: `LockError` as ``acquire(_:timeout:)``.
+    public func restoreMark(_ mark: Mark, on keys: LockKeys, timeout: Duration) async throws(LockError) -> Bool {
+        try await file.transact(about: keys, timeout: timeout, .writes(.full)) { try $0.restoreMark(mark, on: keys) }
+    }
+
     /// This machine's `CLOCK_BOOTTIME`, in microseconds; never nil.
     public func serverTime() -> Int64? {
         file.serverTime()

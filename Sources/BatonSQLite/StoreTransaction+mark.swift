@@ -40,6 +40,16 @@ extension StoreTransaction {
         return Mark(kind: row.kind, remaining: .microseconds(left), failures: row.failures, by: row.setter)
     }
 
+    /// Sets a mark that somebody remembers, if there is none and the file does not know its own past.
+    mutating func restoreMark(_ mark: Mark, on keys: LockKeys) throws -> Bool {
+        let isSettled = try database.first("SELECT nonce FROM epoch WHERE key = ?", keys.epoch) { $0.bytes(0) == nil }
+        if isSettled == true { return false }
+        if try markRow(keys.mark) != nil { return false }
+        try setMark(mark, on: keys)
+        try announce(keys)
+        return true
+    }
+
     func setMark(_ mark: Mark?, on keys: LockKeys) throws {
         guard let mark else {
             return try database.run("DELETE FROM mark WHERE key = ?", keys.mark)

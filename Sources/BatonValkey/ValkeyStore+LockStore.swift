@@ -101,4 +101,11 @@ extension ValkeyStore: LockStore {
     public func setMark(_ mark: Mark?, on keys: LockKeys, timeout: Duration) async throws(LockError) {
         try await run(.set(mark, on: keys), on: keys, timeout: timeout) { $0.wasMarked() }
     }
+
+    /// Sets a mark that was there before the server lost its data.
+    ///
+    /// - Throws: `LockError` as ``acquire(_:timeout:)``.
+    public func restoreMark(_ mark: Mark, on keys: LockKeys, timeout: Duration) async throws(LockError) -> Bool {
+        try await run(.restore(mark, on: keys), on: keys, timeout: timeout) { $0.wasRestored() }
+    }
 }

@@ -62,6 +62,10 @@ final class ModelStore: LockStore {
         return state.withLock { $0.model.look(at: keys, at: time) }
     }
 
+    func restoreMark(_ mark: Mark, on keys: LockKeys, timeout: Duration) async throws(LockError) -> Bool {
+        announce { $0.restoreMark(mark, on: keys, at: now()) }
+    }
+
     func setMark(_ mark: Mark?, on keys: LockKeys, timeout: Duration) async throws(LockError) {
         _ = announce { $0.setMark(mark, on: keys, at: now()) }
     }

@@ -31,6 +31,31 @@ extension StoreConformance {
         }
     }
 
+    /// What a node remembers is put back only into a store that does not know its own past, and knows no mark.
+    @Test(arguments: StoreBackend.all)
+    func aMarkIsRestoredUntilTheStoreIsSettled(backend: StoreBackend) async throws {
+        try await backend.with { subject in
+            let store = subject.store
+            let down = Mark(kind: .heldDown, by: "web-1")
+            #expect(try await store.restoreMark(down, on: .report, timeout: patience))
+            #expect(try await store.look().mark == down)
+            #expect(try await !store.restoreMark(Mark(kind: .paused), on: .report, timeout: patience))
+            #expect(try await store.look().mark == down)
+            // Also one that somebody has begun to wait for.
+            _ = try await store.acquire(.daemon("a"))
+            try await store.setMark(nil, on: .report, timeout: patience)
+            let pause = Mark(kind: .paused, remaining: .seconds(100), failures: 2, by: "web-2")
+            #expect(try await store.restoreMark(pause, on: .report, timeout: patience))
+            let left = try #require(try await store.look().mark)
+            #expect(left.kind == .paused && left.failures == 2 && left.by == "web-2")
+            #expect(try #require(left.remaining) > .seconds(90))
+            try await store.setMark(nil, on: .report, timeout: patience)
+            try await store.settle()
+            #expect(try await !store.restoreMark(down, on: .report, timeout: patience))
+            #expect(try await store.look().mark == nil)
+        }
+    }
+
     @Test(arguments: StoreBackend.all)
     func aCoolingMarkPassesAndItsFailuresComeWithTheGrant(backend: StoreBackend) async throws {
         try await backend.with { subject in

@@ -40,6 +40,12 @@ extension StoreModel {
         return Announcement(lock: keys.lock)
     }
 
+    /// Sets a mark that somebody remembers, if the store has none and does not know its own past. Nil: it was not set.
+    package mutating func restoreMark(_ mark: Mark, on keys: LockKeys, at now: Int64) -> Announcement? {
+        let isSettled = epochs[keys.epoch].map { $0.identity == identity && $0.nonce == nil } ?? false
+        return isSettled || marks[keys.mark] != nil ? nil : setMark(mark, on: keys, at: now)
+    }
+
     /// A lock and its companions, all of one instant.
     ///
     /// - Parameter withLedger: whether it is a job that has one.

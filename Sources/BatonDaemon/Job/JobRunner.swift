@@ -109,7 +109,11 @@ final class JobRunner: Sendable {
         let keys = LockKeys(prefix: context.storeSettings.prefix, job: definition.name)
         // It throws only what the body throws, which is nothing.
         try? await context.store.withAnnouncements(of: keys) { bell in
+            var isFirst = true
             repeat {
+                // Not when it begins: many jobs begin at once.
+                if !isFirst { self.context.marks.announced(self.definition.name) }
+                isFirst = false
                 // At once as well: what was announced before we listened is seen by looking.
                 competition.ring()
                 self.send(JobLoop.Message.rang)

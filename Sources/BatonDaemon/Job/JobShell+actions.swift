@@ -291,7 +291,9 @@ extension JobRunner {
             case .held: send(.waiting(.held))
             case .orphaned: send(.waiting(.vanishedHolder))
             case .unsettled(let until): send(.waiting(.newStore(until: until)))
-            case .marked(let mark): send(.waiting(.mark(mark)))
+            case .marked(let mark):
+                context.marks.saw(mark, of: definition.name)
+                send(.waiting(.mark(mark)))
             case .late: break  // asked again at once
             }
         }

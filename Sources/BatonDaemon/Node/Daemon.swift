@@ -63,7 +63,7 @@ package struct Daemon: Sendable {
             try Files.makeFolder("\(directories.runtime)/runs", mode: 0o711)
         }
         try StartError.wrapping("the state directory") { try Files.makeFolder(directories.state, mode: 0o700) }
-        for folder in ["fences", "ticks", "outcomes"] {
+        for folder in ["fences", "ticks", "outcomes", "marks"] {
             try StartError.wrapping("the state directory") {
                 try Files.makeFolder("\(directories.state)/\(folder)", mode: 0o700)
             }
@@ -91,6 +91,7 @@ package struct Daemon: Sendable {
             fences: FloorMemory(folder: "\(directories.state)/fences", logger: logger),
             ticks: FloorMemory(folder: "\(directories.state)/ticks", logger: logger),
             outcomes: Outcomes(folder: "\(directories.state)/outcomes", logger: logger),
+            marks: MarkMemory(folder: "\(directories.state)/marks", logger: logger),
             board: StatusBoard(), pulse: pulse, logger: logger)
         let board = JobBoard(
             jobs: jobs, inherited: await context.runs.inherited(logger), context: context)
@@ -120,6 +121,7 @@ package struct Daemon: Sendable {
             services.addTask { try await control.serve() }
             services.addTask { try await pulse.run() }
             services.addTask { await context.outcomes.deliver(in: context) }
+            services.addTask { await context.marks.keep(in: context) }
             services.addTask { await StatusLine(board: context.board, notify: notify, store: store).run() }
             services.addTask {
                 await withTaskGroup(of: Void.self) { registering in

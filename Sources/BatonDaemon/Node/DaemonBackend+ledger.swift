@@ -89,7 +89,10 @@ extension DaemonBackend {
     private func ask(for job: String, letGo: Bool) async throws(LockError) -> Int64 {
         let lock = lock(of: job)
         let timeout = context.storeSettings.requestTimeout
-        if letGo { try await store.locks.setMark(nil, on: lock.keys, timeout: timeout) }
+        if letGo {
+            try await store.locks.setMark(nil, on: lock.keys, timeout: timeout)
+            context.marks.forget(job)
+        }
         let request = AskRequest(keys: lock.keys, by: context.name, call: Token.fresh())
         do throws(LockError) {
             return try await lock.store.ask(request, timeout: timeout).reply.id

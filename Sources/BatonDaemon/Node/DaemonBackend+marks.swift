@@ -75,6 +75,7 @@ extension DaemonBackend {
             let lock = lock(of: job)
             try await store.locks.setMark(mark, on: lock.keys, timeout: context.storeSettings.requestTimeout)
         }
+        if let mark { context.marks.saw(mark, of: job) } else { context.marks.forget(job) }
     }
 
     /// A job that waits for its next tick, or does not compete here, need not have seen an operator's mark.

@@ -19,6 +19,7 @@ struct NodeContext: Sendable {
     let fences: FloorMemory
     let ticks: FloorMemory
     let outcomes: Outcomes
+    let marks: MarkMemory
     let board: StatusBoard
     let pulse: WatchdogPulse
     let logger: Logger

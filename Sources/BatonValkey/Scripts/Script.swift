@@ -27,6 +27,8 @@ struct Script: Sendable {
     static let look = Script(common, noLedger, lookBody)
     /// Replaces or removes the mark, and announces it.
     static let mark = Script(common, markBody)
+    /// Sets a mark that somebody remembers, if there is none and the store does not know its own past (rule S3).
+    static let restore = Script(common, epoch, restoreBody)
 
     /// The clock, numbers as text, and the end of every answer that a replica must not give: a stale copy of the lock
     /// says "no" without any write. So a write that changes nothing is tried first, which only a replica refuses.
@@ -244,6 +246,15 @@ struct Script: Sendable {
         end
         return say('seen', value, left, holder[1], holder[2], last, mark[1], remaining, mark[3], mark[4],
             ledgerParts())
+        """
+
+    private static let restoreBody = """
+        local word, nonce = epoch('?', '')
+        if word then return say(word) end
+        if nonce == '' or redis.call('EXISTS', KEYS[5]) == 1 then return say('known') end
+        setMark(ARGV[2], ARGV[3], ARGV[4], ARGV[5])
+        announce()
+        return {'done', digits(now)}
         """
 
     private static let markBody = """

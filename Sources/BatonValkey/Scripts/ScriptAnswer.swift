@@ -145,6 +145,14 @@ struct ScriptAnswer {
 
     func wasMarked() -> Void? { word == "done" ? () : nil }
 
+    func wasRestored() -> Bool? {
+        switch word {
+        case "done": true
+        case "known": false
+        default: nil
+        }
+    }
+
     func registerReply() -> RegisterReply? {
         switch word {
         case "registered": .registered

@@ -131,6 +131,12 @@ struct ScriptCall: Sendable {
         return call
     }
 
+    static func restore(_ mark: Mark, on keys: LockKeys) -> ScriptCall {
+        var call = ScriptCall(.restore, keys, .companions)
+        call.append(mark)
+        return call
+    }
+
     /// Whether there is a mark; its kind, the microseconds it is to stand ("" for ever), failures, by whom.
     private mutating func append(_ mark: Mark?) {
         command.append(mark != nil)

@@ -60,6 +60,10 @@ struct BrokenStore: LockStore {
         try await inner.setMark(mark, on: keys, timeout: timeout)
     }
 
+    func restoreMark(_ mark: Mark, on keys: LockKeys, timeout: Duration) async throws(LockError) -> Bool {
+        try await inner.restoreMark(mark, on: keys, timeout: timeout)
+    }
+
     var waitingRoom: WaitingRoom { inner.waitingRoom }
 
     func serverTime() -> Int64? { inner.serverTime() }

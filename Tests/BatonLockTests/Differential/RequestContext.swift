@@ -31,6 +31,8 @@ struct RequestContext {
             case .setMark(let mark, let place):
                 try await store.setMark(mark, on: place.keys, timeout: patience)
                 return (.done, nil)
+            case .restoreMark(let mark, let place):
+                return (.released(try await store.restoreMark(mark, on: place.keys, timeout: patience)), nil)
             case .settle(let step):
                 let answer = try await store.settle(request(step), timeout: patience)
                 return (.ledger(answer.reply), answer.serverTime)
@@ -61,6 +63,8 @@ struct RequestContext {
             case .setMark(let mark, let place):
                 model.setMark(mark, on: place.keys, at: moment.time)
                 return .done
+            case .restoreMark(let mark, let place):
+                return .released(model.restoreMark(mark, on: place.keys, at: moment.time) != nil)
             case .settle(let step): return .ledger(model.settle(request(step), at: moment))
             case .ask(let place, let call): return .asked(model.ask(wish(place, call), at: moment).0)
             case .lookAtLedger(let place): return .view(model.look(at: place.keys, withLedger: true, at: moment.time))

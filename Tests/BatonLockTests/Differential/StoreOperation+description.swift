@@ -27,6 +27,7 @@ extension StoreOperation: CustomStringConvertible {
                 step.outcome.map { "run (\($0.run)) \($0.outcome), line \($0.line ?? "none")" })
         case .look(let place): "look at \(place.rawValue)"
         case .setMark(let mark?, let place): "mark \(place.rawValue) as \(mark.short)"
+        case .restoreMark(let mark, let place): "restore the mark of \(place.rawValue) as \(mark.short)"
         case .setMark(nil, let place): "clear the mark of \(place.rawValue)"
         case .settle(let step):
             Self.line(

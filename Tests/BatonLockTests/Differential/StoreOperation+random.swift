@@ -32,7 +32,8 @@ extension StoreOperation {
                 Release(
                     place: place, token: token(&random, holder: 50), mark: mark, isGuarded: random.chance(70),
                     outcome: random.chance(50) ? outcome(&random) : nil))
-        case ..<80: return .look(place)
+        case ..<78: return .look(place)
+        case ..<80: return .restoreMark(mark(&random, pace), place)
         case ..<84: return .setMark(random.chance(40) ? nil : mark(&random, pace), place)
         case ..<87: return .pass(pace == .real ? .milliseconds(random.pick(1, 5, 20)) : length(&random, pace))
         case ..<92: return .passNextEnd

@@ -13,6 +13,7 @@ enum StoreOperation: Sendable, Equatable {
     case release(Release)
     case look(Place)
     case setMark(Mark?, Place)
+    case restoreMark(Mark, Place)
     case settle(Settle)
     case ask(Place, call: String)
     case lookAtLedger(Place)
@@ -103,7 +104,7 @@ enum StoreOperation: Sendable, Equatable {
     /// Whether the store gives an answer to it.
     var isQuestion: Bool {
         switch self {
-        case .acquire, .renew, .release, .look, .setMark, .settle, .ask, .lookAtLedger, .history: true
+        case .acquire, .renew, .release, .look, .setMark, .restoreMark, .settle, .ask, .lookAtLedger, .history: true
         case .pass, .passNextEnd, .forgetEverything, .deleteLock, .deleteLedger, .movePosition, .restart: false
         }
     }
@@ -136,7 +137,8 @@ enum StoreOperation: Sendable, Equatable {
                 step.with(\.tick, nil),
                 step.with(\.lines, 0),
             ].map { .settle($0) }
-        case .look, .setMark, .ask, .lookAtLedger, .history, .pass, .passNextEnd, .forgetEverything, .deleteLock,
+        case .look, .setMark, .restoreMark, .ask, .lookAtLedger, .history, .pass, .passNextEnd, .forgetEverything,
+            .deleteLock,
             .deleteLedger, .movePosition, .restart:
             return []
         }

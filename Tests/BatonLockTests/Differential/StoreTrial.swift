@@ -90,7 +90,7 @@ struct StoreTrial {
         case .restart:
             try await contender.restart()
             model.restart(as: draw())
-        case .acquire, .renew, .release, .look, .setMark, .settle, .ask, .lookAtLedger, .history:
+        case .acquire, .renew, .release, .look, .setMark, .restoreMark, .settle, .ask, .lookAtLedger, .history:
             return try await ask(operation)
         }
         steps.append(Step(operation: operation, expected: .done, found: .done, agreed: true))
