@@ -21,6 +21,7 @@ struct NodeContext: Sendable {
     let outcomes: Outcomes
     let board: StatusBoard
     let pulse: WatchdogPulse
+    let metrics: NodeMetrics
     let logger: Logger
 
     var profile: NodeProfile { NodeProfile(name: name, tags: tags) }
