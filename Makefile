@@ -107,6 +107,7 @@ install:
 	install -D -m 644 -t "$$to/share/doc/baton" README.md
 	install -D -m 644 -t "$$to/share/doc/baton/examples/jobs.d" etc/jobs.d/*.toml
 	install -D -m 644 -t "$$to/share/doc/baton/examples" systemd/batond-sandbox.conf
+	install -D -m 644 -t "$$to/share/doc/baton/examples/prometheus" etc/prometheus/baton.rules.yml
 	.ci/man "$$to/share/man"
 	bash="$$to/share/bash-completion/completions" zsh="$(DESTDIR)$(ZSHDIR)" fish="$$to/share/fish/vendor_completions.d"
 	install -d -m 755 "$$bash" "$$zsh" "$$fish"

@@ -30,6 +30,7 @@ struct NodeDecoder {
         reader.table("store", planned: ["history_lines"]) { decodeStore(&$0, &settings.store) }
         reader.table("jobs") { decodeJobs(&$0, &settings) }
         reader.table("control") { decodeControl(&$0, &settings) }
+        reader.table("metrics") { decodeMetrics(&$0, &settings.metrics) }
         if let node = reader.value("defaults") {
             if case .table = node.value {
                 defaults = node
@@ -37,7 +38,7 @@ struct NodeDecoder {
                 reader.reject(node, "is \(node.found); wanted a table, [defaults]")
             }
         }
-        reader.finish(planned: ["metrics"])
+        reader.finish(planned: [])
         settings.name = overrides.name ?? (settings.name.isEmpty ? hostname() : settings.name)
         settings.logLevel = overrides.logLevel ?? settings.logLevel
         return (settings, defaults)

@@ -82,7 +82,7 @@ import Testing
             "batond.toml:1: log.level: 'loud' is no log level; wanted one of trace, debug, info, notice, "
                 + "warning, error, critical"
         ),
-        ("[metrics]\nlisten='x'", "batond.toml:1: metrics: is not supported by this version of Baton yet"),
+        ("[metrcs]\nlisten='x'", "batond.toml:1: metrcs: unknown key 'metrcs'; did you mean 'metrics'?"),
         (
             "[node]\nlauncher='docker'",
             "batond.toml:2: node.launcher: 'docker' is no launcher; wanted one of \"direct\", \"systemd\""

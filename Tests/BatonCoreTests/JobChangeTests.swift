@@ -144,18 +144,23 @@ import Testing
         #expect(old.change(to: new) == NodeChange(counting: ["log.level", "jobs.directories"], waiting: []))
         new.name = "b"
         new.launcher = .systemd
+        new.metrics.listen = .tcp(host: "::1", port: 1)
+        new.metrics.textfile = "/x.prom"
         new.store.prefix = "other"
         new.store.password = Secret("x")
         let change = old.change(to: new)
         #expect(change.counting == ["log.level", "jobs.directories"])
-        #expect(change.waiting == ["node.name", "node.launcher", "store.password", "store.prefix"])
+        #expect(
+            change.waiting == [
+                "node.name", "node.launcher", "metrics.listen", "metrics.textfile", "store.password", "store.prefix",
+            ])
     }
 
     @Test func everySettingOfANodeHasItsName() {
         let node = NodeSettings(name: "a", store: StoreSettings(location: .sqlite(path: "/x")))
         #expect(
             Set(Mirror(reflecting: node).children.compactMap(\.label)) == [
-                "name", "logLevel", "store", "jobDirectories", "launcher", "operators", "tags", "maxRuns",
+                "name", "logLevel", "store", "jobDirectories", "launcher", "operators", "tags", "maxRuns", "metrics",
             ])
         #expect(
             Set(Mirror(reflecting: node.store).children.compactMap(\.label)) == [

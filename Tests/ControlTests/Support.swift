@@ -96,25 +96,64 @@ func connected(to path: String) throws -> Int32 {
             connect(descriptor, $0, socklen_t(MemoryLayout<sockaddr_un>.size))
         }
     }
-    try #require(result == 0, "connect: \(String(cString: strerror(errno)))")
+    guard result == 0 else { throw NotConnected.closing(descriptor) }
+    return descriptor
+}
+
+/// Nobody listens there.
+struct NotConnected: Error {
+    let reason: String
+
+    fileprivate static func closing(_ descriptor: Int32) -> NotConnected {
+        defer { close(descriptor) }
+        return NotConnected(reason: String(cString: strerror(errno)))
+    }
+}
+
+/// A connection to a port on loopback.
+func connected(toPort port: Int) throws -> Int32 {
+    var address = sockaddr_in()
+    address.sin_family = sa_family_t(AF_INET)
+    address.sin_addr.s_addr = in_addr_t(0x7f00_0001).bigEndian
+    address.sin_port = in_port_t(port).bigEndian
+    let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
+    let result = withUnsafePointer(to: &address) {
+        $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+            connect(descriptor, $0, socklen_t(MemoryLayout<sockaddr_in>.size))
+        }
+    }
+    guard result == 0 else { throw NotConnected.closing(descriptor) }
     return descriptor
 }
 
 /// One HTTP exchange, word for word: the status and the body of the answer.
-///
-/// On a thread of its own: the server's handlers need the threads of the tests, of which there may be two.
 func exchange(_ path: String, _ head: String, body: String = "") async throws -> (status: Int, body: String) {
+    let answer = try await exchange(head, body: body) { try connected(to: path) }
+    return (answer.status, answer.body)
+}
+
+/// What a port on loopback answers.
+func fetch(
+    _ port: Int, _ path: String, _ method: String = "GET"
+) async throws -> (status: Int, head: String, body: String) {
+    try await exchange("\(method) \(path)", body: "") { try connected(toPort: port) }
+}
+
+/// On a thread of its own: the server's handlers need the threads of the tests, of which there may be two.
+private func exchange(
+    _ head: String, body: String, over connection: @escaping @Sendable () throws -> Int32
+) async throws -> (status: Int, head: String, body: String) {
     let text = try await withCheckedThrowingContinuation { (continuation: CheckedContinuation<String, any Error>) in
         Thread.detachNewThread {
-            continuation.resume(with: Result { try exchangeBlocking(path, head, body: body) })
+            continuation.resume(with: Result { try exchangeBlocking(try connection(), head, body: body) })
         }
     }
     let status = try #require(text.split(separator: " ").dropFirst().first.flatMap { Int($0) }, "\(text)")
-    return (status, text.range(of: "\r\n\r\n").map { String(text[$0.upperBound...]) } ?? "")
+    guard let end = text.range(of: "\r\n\r\n") else { return (status, text, "") }
+    return (status, String(text[..<end.upperBound]), String(text[end.upperBound...]))
 }
 
-private func exchangeBlocking(_ path: String, _ head: String, body: String) throws -> String {
-    let descriptor = try connected(to: path)
+private func exchangeBlocking(_ descriptor: Int32, _ head: String, body: String) throws -> String {
     let connection = FileHandle(fileDescriptor: descriptor, closeOnDealloc: true)
     var limit = timeval(tv_sec: 20, tv_usec: 0)
     setsockopt(descriptor, SOL_SOCKET, SO_RCVTIMEO, &limit, socklen_t(MemoryLayout<timeval>.size))

@@ -88,7 +88,7 @@ import Testing
             "share/man/man1/batonctl.1.gz", "share/man/man5/batond.toml.5.gz", "share/man/man5/baton.job.5.gz",
             "share/bash-completion/completions/batonctl", "share/zsh/vendor-completions/_batonctl",
             "share/fish/vendor_completions.d/batonctl.fish", "share/doc/baton/copyright",
-            "share/doc/baton/examples/jobs.d/heartbeat.toml",
+            "share/doc/baton/examples/jobs.d/heartbeat.toml", "share/doc/baton/examples/prometheus/baton.rules.yml",
         ] { #expect(contents.contains(" ./usr/\(file)\n"), "\(file) is not in the package") }
         let changelog = try String(contentsOfFile: Checkout.path + "/debian/changelog", encoding: .utf8)
         #expect(changelog.hasPrefix("baton (\(BatonVersion.current)) "))

@@ -56,7 +56,7 @@ package struct StatusReport: Codable, Equatable, Sendable {
         }
     }
 
-    package enum State: String, Codable, Equatable, Sendable {
+    package enum State: String, Codable, Equatable, Sendable, CaseIterable {
         case running, standby, starting, stopping, backoff, paused, disabled, ineligible, invalid
         case waitingForStore = "waiting-for-store"
         case heldDown = "held-down"

@@ -143,7 +143,7 @@ package struct JobMachine: Equatable, Sendable {
     let runTimeout: Duration?
     let successCodes: Set<Int32>
     /// Its runs belong to ticks: no restart policy decides what follows.
-    let isScheduled: Bool
+    package let isScheduled: Bool
     let node: String
     var state = State.idle
     var want = Want.run

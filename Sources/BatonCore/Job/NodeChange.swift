@@ -29,6 +29,8 @@ extension NodeSettings {
                     ("node.name", name == new.name), ("node.launcher", launcher == new.launcher),
                     ("node.tags", tags == new.tags),
                     ("node.max_runs", maxRuns == new.maxRuns), ("control.operators", operators == new.operators),
+                    ("metrics.listen", metrics.listen == new.metrics.listen),
+                    ("metrics.textfile", metrics.textfile == new.metrics.textfile),
                 ]
                     + store.comparison(with: new.store)))
         // What has no name here yet is not known to be changed under a running daemon.

@@ -18,6 +18,7 @@ package struct NodeSettings: Equatable, Sendable {
     package var jobDirectories: [String]
     /// `[control] operators`: the group whose members may act on the control socket.
     package var operators: ControlAccess.Group?
+    package var metrics: MetricsSettings
 
     package init(name: String, store: StoreSettings) {
         self.name = name
@@ -28,6 +29,7 @@ package struct NodeSettings: Equatable, Sendable {
         launcher = .direct
         jobDirectories = []
         operators = nil
+        metrics = MetricsSettings()
     }
 }
 

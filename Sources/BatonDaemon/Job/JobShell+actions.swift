@@ -225,6 +225,7 @@ extension JobShell {
 
     private mutating func settle(_ run: ActiveRun, _ outcome: RunOutcome, _ group: inout DiscardingTaskGroup) {
         lastRun = StatusReport.LastRun(run: run.runID, outcome: outcome, node: context.name)
+        context.metrics.ended(run.runID, of: definition.name, outcome)
         logger.log(
             level: outcome.isFailure ? .warning : .info, "run ended", event: outcome.event,
             metadata: [

@@ -114,7 +114,9 @@ struct JobShell {
         let isCurrent = loop.run?.runID == runID
         switch report {
         case .hello(let hello): if hello.phase == .waiting { advance(.keeper(runID: runID, .ready), &group) }
-        case .started(let pid, _): advance(.keeper(runID: runID, .started(pid: pid)), &group)
+        case .started(let pid, _):
+            context.metrics.started(runID, of: definition, loop.run?.record.turn, at: context.store.tickTime())
+            advance(.keeper(runID: runID, .started(pid: pid)), &group)
         case .startFailed: break  // `ended` follows, with the reason
         case .ended(let end):
             // Before it is told that it may go: whoever follows is to see the run's last words.

@@ -49,6 +49,7 @@ struct TickContender: Sendable {
                     lock, handicap: handicap, claim: claim, waiter: waiter, holder: { claim.info }, tell: tellOfLock)
                 if let grant = try await contender.compete(until: until, bell: bell) {
                     context.ticks.saw(turn.tick, of: job)
+                    context.metrics.omitted(turn.omissions, of: job)
                     return (grant, runID)
                 }
                 action = handle(contender.ledger.map { saw($0) } ?? .timeUp, &machine)
@@ -70,7 +71,9 @@ struct TickContender: Sendable {
             fence: context.fences.largest(of: job), expected: expected, tick: tick,
             lines: omissions.map { HistoryLine($0, time: { RFC3339.text(of: $0) }).encoded() })
         do throws(LockError) {
-            return saw(try await lock.store.settle(request, timeout: lock.policy.answerTimeout).reply)
+            let view = try await lock.store.settle(request, timeout: lock.policy.answerTimeout).reply
+            if tick != nil, view.entry?.tick == tick { context.metrics.omitted(omissions, of: job) }
+            return saw(view)
         } catch {
             if !error.isPassing { throw error }
             tellOfLock(.store(error))

@@ -82,17 +82,20 @@ package struct Daemon: Sendable {
         let signals = try KeptSignals()
         let notify = Notify()
         warnOfTheWatchdog()
-        let pulse = WatchdogPulse(notify: notify, interval: Notify.watchdogInterval(), logger: logger)
+        let pulse = WatchdogPulse(
+            notify: notify, interval: Notify.watchdogInterval(),
+            otherwise: node.metrics.listen == nil ? nil : .seconds(300), logger: logger)
         let store = try Store(node.store, shortestLease: shortestLease, logger: logger)
+        let metrics = NodeMetrics()
         let context = NodeContext(
             name: node.name, tags: node.tags, room: RunRoom(limit: node.maxRuns), instance: RunID.fresh(),
-            store: store.locks, storeSettings: node.store,
+            store: store.locks.measured(by: metrics, as: node), storeSettings: node.store,
             runs: try Runs(runtime: directories.runtime, launcher: node.launcher),
             fences: FloorMemory(folder: "\(directories.state)/fences", logger: logger),
             ticks: FloorMemory(folder: "\(directories.state)/ticks", logger: logger),
             outcomes: Outcomes(folder: "\(directories.state)/outcomes", logger: logger),
             marks: MarkMemory(folder: "\(directories.state)/marks", logger: logger),
-            board: StatusBoard(), pulse: pulse, logger: logger)
+            board: StatusBoard(), pulse: pulse, metrics: metrics, logger: logger)
         let board = JobBoard(
             jobs: jobs, inherited: await context.runs.inherited(logger), context: context)
         let registration = Registration(
@@ -101,13 +104,19 @@ package struct Daemon: Sendable {
         let reloader = Reloader(
             files: files, settings: node, board: board, store: store, registration: registration, notify: notify,
             level: level, logger: logger)
+        let access = ControlAccess(operators: node.operators, logger: logger)
+        let outlets = MetricsOutlets(
+            node.metrics,
+            scrape: MetricsScrape(context: context, store: store, reloader: reloader, registration: registration),
+            health: NodeHealth(pulse: pulse, store: store, reloader: reloader, board: board),
+            viewers: access.viewers, logger: logger)
         let backend = DaemonBackend(
             board: board, context: context, store: store,
             clockAlarm: ClockAlarm(store.locks.clock, logger: logger), registration: registration, reloader: reloader,
-            succession: succession)
+            succession: succession, outlets: outlets)
         let control = try ControlServer(
             path: "\(directories.runtime)/control.sock", backend: backend,
-            access: ControlAccess(operators: node.operators, logger: logger), logger: logger
+            access: access, logger: logger
         ) {
             logger.log(
                 level: .notice, "ready", event: .nodeReady,
@@ -120,6 +129,7 @@ package struct Daemon: Sendable {
             services.addTask { try await store.run() }
             services.addTask { try await control.serve() }
             services.addTask { try await pulse.run() }
+            services.addTask { await outlets.run() }
             services.addTask { await context.outcomes.deliver(in: context) }
             services.addTask { await context.marks.keep(in: context) }
             services.addTask { await StatusLine(board: context.board, notify: notify, store: store).run() }

@@ -15,6 +15,7 @@ struct DaemonBackend: ControlBackend {
     let registration: Registration
     let reloader: Reloader
     let succession: Succession
+    let outlets: MetricsOutlets
 
     func status(job: String?) async throws(ControlError) -> StatusReport {
         var jobs = context.board.all()
@@ -34,7 +35,7 @@ struct DaemonBackend: ControlBackend {
             node: context.name, instance: context.instance, version: BatonVersion.current,
             store: .init(url: store.url, state: stateText, replicas: replicas), jobs: jobs,
             warnings: context.runs.warnings + store.warnings + (clockAlarm.jump.map { [$0.warning] } ?? [])
-                + reloader.warnings + registration.warnings + (await divergence))
+                + reloader.warnings + registration.warnings + outlets.warnings + (await divergence))
     }
 
     /// Nil: none is waited for.

@@ -22,6 +22,7 @@ struct NodeContext: Sendable {
     let marks: MarkMemory
     let board: StatusBoard
     let pulse: WatchdogPulse
+    let metrics: NodeMetrics
     let logger: Logger
 
     var profile: NodeProfile { NodeProfile(name: name, tags: tags) }

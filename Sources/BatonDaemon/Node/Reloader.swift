@@ -25,10 +25,18 @@ final class Reloader: Sendable {
         var settings: NodeSettings
         /// The node told systemd that it is up.
         var isUp = false
+        var lastReload: LastReload
         /// What is to be seen in `status` of the last reload.
         var warnings: [String] = []
     }
     private let state: Mutex<State>
+
+    /// What became of the files when they were last read to be used.
+    struct LastReload: Sendable {
+        var isGood = true
+        /// When they were last taken over, in microseconds since 1970.
+        var doneAt = WallClock.microseconds()
+    }
 
     /// - Parameter settings: what the daemon was started with.
     init(
@@ -42,7 +50,8 @@ final class Reloader: Sendable {
         self.notify = notify
         self.level = level
         self.logger = logger
-        state = Mutex(State(settings: settings))
+        // The start has read them.
+        state = Mutex(State(settings: settings, lastReload: LastReload()))
     }
 
     /// From now on systemd is told when a reload begins and ends. (What ends a reload would end the start as well.)
@@ -53,6 +62,8 @@ final class Reloader: Sendable {
 
     /// What `status` shows: a reload that was refused, keys that wait for a restart.
     var warnings: [String] { state.withLock { $0.warnings } }
+
+    var lastReload: LastReload { state.withLock { $0.lastReload } }
 
     /// Takes the files over as they are now.
     func reload() async throws(ControlError) -> ReloadReport {
@@ -95,6 +106,7 @@ final class Reloader: Sendable {
                 state.settings.logLevel = loaded.node.settings.logLevel
                 state.settings.jobDirectories = loaded.node.settings.jobDirectories
                 state.warnings = Self.waiting(report).map { [$0] } ?? []
+                state.lastReload = LastReload()
             }
             log(report, took: BootClock.now() - begun)
             return report
@@ -153,7 +165,10 @@ final class Reloader: Sendable {
             for problem in refusal.errors { logger.error("\(problem.text)") }
             metadata["errors"] = "\(refusal.errors.count)"
             let first = refusal.errors.first.map { ": " + $0.text } ?? ""
-            state.withLock { $0.warnings = ["the last reload, \(WallClock.rfc3339()), was refused\(first)"] }
+            state.withLock { state in
+                state.warnings = ["the last reload, \(WallClock.rfc3339()), was refused\(first)"]
+                state.lastReload.isGood = false
+            }
         }
         logger.log(level: .error, "reload refused", event: .reloadFailed, metadata: metadata)
     }

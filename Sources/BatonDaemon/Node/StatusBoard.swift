@@ -40,6 +40,20 @@ final class StatusBoard: Sendable {
         entries.withLock { Array($0.values) }.map(current).sorted { $0.name < $1.name }
     }
 
+    /// Where each job stands, sorted by name: for metrics, without the texts that people read.
+    func readings() -> [NodeReading.Job] {
+        let entries = entries.withLock { Array($0.values) }
+        let now = BootClock.now()
+        return entries.map { entry in
+            var reading = NodeReading.Job(
+                name: entry.job.name, state: entry.job.state, isScheduled: entry.machine?.isScheduled)
+            if entry.job.run != nil, let machine = entry.machine, let deadline = machine.leaseDeadline {
+                reading.lease = .init(left: deadline - now, timeout: machine.timing.timeout)
+            }
+            return reading
+        }.sorted { $0.name < $1.name }
+    }
+
     /// What is left of a lease, or of a wait, is counted at the moment of the question.
     private func current(_ entry: Entry) -> StatusReport.Job {
         var job = entry.job

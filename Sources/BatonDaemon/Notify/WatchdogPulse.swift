@@ -22,6 +22,8 @@ package final class WatchdogPulse: Service {
     private let state = Mutex(State())
     private let notify: Notify
     private let interval: Duration?
+    /// Whether systemd watches.
+    let isArmed: Bool
     private let logger: Logger
 
     /// How often it looks in a watchdog interval, and how many looks a loop may leave unanswered. A loop that is only
@@ -29,10 +31,14 @@ package final class WatchdogPulse: Service {
     private static let looksPerInterval = 10
     private static let unansweredLooks = 2
 
-    /// A pulse for this interval; nil: systemd does not watch, so loops are neither asked nor judged.
-    package init(notify: Notify, interval: Duration?, logger: Logger) {
+    /// A pulse for this interval; nil: systemd does not watch.
+    ///
+    /// - Parameter otherwise: the interval by which loops are judged when systemd does not watch; nil: then they are
+    ///   neither asked nor judged.
+    package init(notify: Notify, interval: Duration?, otherwise: Duration? = nil, logger: Logger) {
         self.notify = notify
-        self.interval = interval
+        self.interval = interval ?? otherwise
+        isArmed = interval != nil
         self.logger = logger
     }
 
@@ -62,6 +68,12 @@ package final class WatchdogPulse: Service {
         }
     }
 
+    /// The loops that are silent for too long, in the order of their names.
+    var stalledLoops: [String] {
+        let now = BootClock.now()
+        return state.withLock { $0.machine.stalledLoops(at: now) }
+    }
+
     /// Pings until a graceful shutdown or cancellation. Give it to the service group before the loops it watches: then it
     /// goes on while they drain.
     package func run() async throws {
@@ -85,11 +97,11 @@ package final class WatchdogPulse: Service {
             state.stalled = overdue
             return (state.machine.shouldPing(at: now), new, Array(state.asks.values))
         }
-        if ping { notify.watchdog() }
+        if ping, isArmed { notify.watchdog() }
+        let message: Logger.Message =
+            isArmed ? "loop makes no progress, systemd's watchdog is not pinged" : "loop makes no progress"
         for loop in stalled.sorted() {
-            logger.log(
-                level: .error, "loop makes no progress, systemd's watchdog is not pinged", event: .loopStalled,
-                metadata: ["loop": "\(loop)"])
+            logger.log(level: .error, message, event: .loopStalled, metadata: ["loop": "\(loop)"])
         }
         for ask in asks { ask() }
     }
