@@ -158,7 +158,9 @@ extension LockStore {
     public func tickTime() -> Int64? { serverTime() }
 
     /// False: this store knows its own past.
-    public func restoreMark(_ mark: Mark, on keys: LockKeys, timeout: Duration) async throws(LockError) -> Bool { false }
+    public func restoreMark(_ mark: Mark, on keys: LockKeys, timeout: Duration) async throws(LockError) -> Bool {
+        false
+    }
 
     /// An error: this store keeps no ledgers.
     public func settle(_ request: SettleRequest, timeout: Duration) async throws(LockError) -> Stamped<LedgerView> {

@@ -69,6 +69,7 @@ struct ReadmeTests {
                 guard case .unsettled(let nonce, _) = try await store.acquire(.daemon("a", on: keys)) else {
                     throw TestFailure("a new store is settled")
                 }
+                #expect(try await store.restoreMark(Mark(kind: .paused), on: keys, timeout: patience))
                 try await store.withAnnouncements(of: keys) { bell in
                     let cooling = Mark(kind: .coolingDown, remaining: .milliseconds(1), failures: 1, by: "web-1")
                     try await store.setMark(cooling, on: keys, timeout: patience)

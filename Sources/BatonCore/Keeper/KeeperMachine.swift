@@ -227,7 +227,7 @@ package struct KeeperMachine: Equatable, Sendable {
         return [.killTree]
     }
 
-    private mutating func finish(_ end: RunEnd) -> [Action] {
+    mutating func finish(_ end: RunEnd) -> [Action] {
         switch daemon {
         case .present:
             state = .ended(end)

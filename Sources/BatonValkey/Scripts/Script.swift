@@ -251,7 +251,7 @@ struct Script: Sendable {
     private static let restoreBody = """
         local word, nonce = epoch('?', '')
         if word then return say(word) end
-        if nonce == '' or redis.call('EXISTS', KEYS[5]) == 1 then return say('known') end
+        if nonce == '' or redis.call('HGET', KEYS[5], 'kind') then return say('known') end
         setMark(ARGV[2], ARGV[3], ARGV[4], ARGV[5])
         announce()
         return {'done', digits(now)}
