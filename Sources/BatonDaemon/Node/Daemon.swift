@@ -20,6 +20,7 @@ package struct Daemon: Sendable {
     private let level: LogLevel
     private let digests: [String: UInt64]
     private let directories: Directories
+    private let events: EventLog
     private let logger: Logger
     private let instanceLock: InstanceLock
     private let succession: Succession
@@ -43,18 +44,20 @@ package struct Daemon: Sendable {
     ///   - files: what a reload reads again.
     ///   - loaded: what was read of them, without an error in the node's own file.
     ///   - level: what the loggers go by.
+    ///   - events: what the loggers fill.
     ///   - image: this program, to be begun anew by a reexec.
     ///   - lastWords: called before that, to have the log written. The leases go on meanwhile, but nobody renews them.
     /// - Throws: ``StartError`` when another live daemon has it, or a folder can't be used.
     package init(
         files: NodeFiles, loaded: LoadedFiles, directories: Directories, logger: Logger, level: LogLevel,
-        image: ProgramImage, lastWords: @escaping @Sendable () -> Void
+        events: EventLog, image: ProgramImage, lastWords: @escaping @Sendable () -> Void
     ) throws(StartError) {
         self.files = files
         node = loaded.node.settings
         jobs = loaded.jobs.jobs
         digests = loaded.jobs.digests
         self.level = level
+        self.events = events
         self.directories = directories
         self.logger = logger
         succession = Succession(image, lastWords: lastWords)
@@ -103,7 +106,7 @@ package struct Daemon: Sendable {
         let backend = DaemonBackend(
             board: board, context: context, store: store,
             clockAlarm: ClockAlarm(store.locks.clock, logger: logger), registration: registration, reloader: reloader,
-            succession: succession)
+            succession: succession, events: events)
         let control = try ControlServer(
             path: "\(directories.runtime)/control.sock", backend: backend,
             access: ControlAccess(operators: node.operators, logger: logger), logger: logger

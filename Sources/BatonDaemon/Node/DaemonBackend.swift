@@ -15,6 +15,7 @@ struct DaemonBackend: ControlBackend {
     let registration: Registration
     let reloader: Reloader
     let succession: Succession
+    let events: EventLog
 
     func status(job: String?) async throws(ControlError) -> StatusReport {
         var jobs = context.board.all()
