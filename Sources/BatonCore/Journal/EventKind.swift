@@ -46,6 +46,7 @@ package enum EventKind: String, CaseIterable, Sendable {
     case ticksMissed = "ticks-missed"
     case ticksSkipped = "ticks-skipped"
     case runLost = "run-lost"
+    case notifyFailed = "notify-failed"
     // Operators.
     case operatorActed = "operator-acted"
     case operatorFailed = "operator-failed"
@@ -92,6 +93,7 @@ package enum EventKind: String, CaseIterable, Sendable {
         case .ticksMissed: "8346245db4e4907034b8f2fe15f91e83"
         case .ticksSkipped: "4aca15593a72f3cba03d13b72ea11e17"
         case .runLost: "0f1f7b61fd6a845b99967cb716750ce3"
+        case .notifyFailed: "4c287d2953ad9b1a07e2f8f0817a85ab"
         case .operatorActed: "0a4552be92444d4cba34fd13745723c5"
         case .operatorFailed: "64a4f47c6a16492ba00fca53dd53de43"
         case .operatorRefused: "f948d518f8c841a385a3b394506ca367"

@@ -97,6 +97,7 @@ package struct Daemon: Sendable {
             board: StatusBoard(), pulse: pulse, logger: logger)
         let board = JobBoard(
             jobs: jobs, inherited: await context.runs.inherited(logger), context: context)
+        let notifier = try Notifier(events, context.runs.means, logger: logger) { board.definition(of: $0) }
         let registration = Registration(
             context, registry: store.registry, digests: digests,
             predecessor: Registration.succeed(in: directories.runtime, as: context.instance, logger: logger))
@@ -123,6 +124,7 @@ package struct Daemon: Sendable {
             services.addTask { try await control.serve() }
             services.addTask { try await pulse.run() }
             services.addTask { await context.outcomes.deliver(in: context) }
+            services.addTask { await notifier.run() }
             services.addTask { await StatusLine(board: context.board, notify: notify, store: store).run() }
             services.addTask {
                 await withTaskGroup(of: Void.self) { registering in
@@ -136,12 +138,18 @@ package struct Daemon: Sendable {
                     registering.cancelAll()
                 }
                 // The program that follows takes this one's place there as well.
-                if !board.isRelieved { await registration.leave() }
+                if !board.isRelieved {
+                    await registration.leave()
+                    await notifier.finish(within: .seconds(5))
+                }
                 throw Finished()
             }
             services.addTask {
                 // Who stops the node first has it stopped.
-                guard await succession.isDue(), board.relieve() else { return }
+                guard await succession.isDue() else { return }
+                // Every lease is renewed meanwhile.
+                await notifier.settle(within: .seconds(5))
+                guard board.relieve() else { return }
                 if reloader.isUp { notify.reloading() }
                 // A lock that can't be given back now is found, or runs out, as after a crash.
                 try await Task.sleep(for: .seconds(3))
@@ -152,6 +160,7 @@ package struct Daemon: Sendable {
             } catch is Finished where board.isRelieved {
                 logger.log(level: .notice, "making place for the program that is to follow", event: .nodeReplaced)
                 await notify.flush()
+                await notifier.finish(within: .zero)
                 let error = succession.makePlace()
                 services.cancelAll()
                 throw error
