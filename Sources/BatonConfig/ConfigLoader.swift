@@ -208,6 +208,9 @@ package struct ConfigLoader: Sendable {
         if let doubt = ProgramLookup.doubt(of: job.command, path: path) {
             log.add(own.source.problem(at: ["command"], doubt, severity: .warning))
         }
+        if let notify = job.notify, let doubt = ProgramLookup.doubt(of: notify.command, path: path) {
+            log.add(own.source.problem(at: ["notify", "command"], doubt, severity: .warning))
+        }
     }
 
     private func absolute(_ path: String) -> String {

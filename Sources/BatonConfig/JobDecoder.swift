@@ -16,7 +16,7 @@ struct JobDecoder {
     let log: ProblemLog
     var zones = TimeZoneFolder.system
 
-    private static let planned = ["plugin", "notify"]
+    private static let planned = ["plugin"]
 
     /// The definition, nil when nothing says what to run; problems are in `log`.
     func decode(_ root: ConfigNode, needsCommand: Bool = true) -> JobDefinition? {
@@ -26,19 +26,21 @@ struct JobDecoder {
         decodeProcess(&reader, &job)
         decodeEnvironment(&reader, &job)
         decodeSchedule(&reader, &job, of: needsCommand ? root : nil)
+        decodeNotify(&reader, &job, of: root, isJob: needsCommand)
         decodeTables(&reader, &job)
         reader.finish(planned: Self.planned)
         return command == nil ? nil : job
     }
 
-    private func decodeCommand(
-        _ reader: inout TableReader, of root: ConfigNode, needsCommand: Bool
+    /// - Parameter owner: who has the command, for messages.
+    func decodeCommand(
+        _ reader: inout TableReader, of root: ConfigNode, needsCommand: Bool, owner: String = "a job"
     ) -> JobDefinition.Command? {
         let command = reader.value("command")
         let shell = reader.value("shell")
         switch (command, shell) {
         case (let command?, let shell?) where command.source === shell.source:
-            reader.reject(shell, "is given, and command too; a job has exactly one of them")
+            reader.reject(shell, "is given, and command too; \(owner) has exactly one of them")
             return nil
         case (let command?, let shell):
             // Of two layers the job's own file counts.

@@ -11,6 +11,7 @@ package enum ProcessTree {
     private struct Process {
         var pid: pid_t
         var parent: pid_t
+        var group: pid_t
         var started: UInt64
         var isZombie: Bool
     }
@@ -52,6 +53,9 @@ package enum ProcessTree {
         return living
     }
 
+    /// Whether anybody lives in this process group. Its leader must not have been reaped, or the number may be another's.
+    package static func hasMembers(group: Int32) -> Bool { processes().contains { $0.group == group && !$0.isZombie } }
+
     /// By pidfd, and only if it is still the process that was looked at.
     private static func kill(_ process: Process) {
         let pidfd = clinux_pidfd_open(process.pid)
@@ -86,12 +90,15 @@ package enum ProcessTree {
             let line = buffer[..<count]
             guard let close = line.lastIndex(of: UInt8(ascii: ")")) else { return nil }
             let fields = line[(close + 1)...].split(separator: UInt8(ascii: " "))
-            guard fields.count > 19, let parent = number(fields[1]), let started = number(fields[19]) else {
+            guard fields.count > 19, let parent = number(fields[1]), let group = number(fields[2]),
+                let started = number(fields[19])
+            else {
                 return nil
             }
             let state = fields[0].first
             return Process(
-                pid: pid, parent: pid_t(truncatingIfNeeded: parent), started: started,
+                pid: pid, parent: pid_t(truncatingIfNeeded: parent), group: pid_t(truncatingIfNeeded: group),
+                started: started,
                 isZombie: state == UInt8(ascii: "Z") || state == UInt8(ascii: "X"))
         }
     }

@@ -286,6 +286,23 @@ void *clinux_shared_memory(size_t size) {
     return memory == MAP_FAILED ? NULL : memory;
 }
 
+int clinux_memory_file(const char *name, const void *bytes, size_t count) {
+    int fd = memfd_create(name, MFD_CLOEXEC | 8U /* MFD_NOEXEC_SEAL */);
+    if (fd < 0 && errno == EINVAL) fd = memfd_create(name, MFD_CLOEXEC);
+    if (fd < 0) return -errno;
+    for (size_t done = 0; done < count;) {
+        ssize_t written = pwrite(fd, (const char *)bytes + done, count - done, (off_t)done);
+        if (written < 0 && errno == EINTR) continue;
+        if (written < 0) {
+            int error = -errno;
+            close(fd);
+            return error;
+        }
+        done += (size_t)written;
+    }
+    return fd;
+}
+
 int clinux_random(void *bytes, size_t count) {
     char *next = bytes;
     while (count > 0) {

@@ -100,7 +100,8 @@ static void set_descriptors(const struct clinux_workload *w, int error_fd) {
         if (out < 0) fail(error_fd, CLINUX_STEP_OUTPUT);
         if (fcntl(out, F_SETFL, O_APPEND) < 0) fail(error_fd, CLINUX_STEP_OUTPUT);
     }
-    if (dup2(null, 0) < 0 || dup2(out, 1) < 0 || dup2(err, 2) < 0) fail(error_fd, CLINUX_STEP_OUTPUT);
+    int in = w->stdin_fd > 0 ? w->stdin_fd : null;
+    if (dup2(in, 0) < 0 || dup2(out, 1) < 0 || dup2(err, 2) < 0) fail(error_fd, CLINUX_STEP_OUTPUT);
 }
 
 static void run_program(const struct clinux_workload *w, int error_fd) {
@@ -171,11 +172,16 @@ pid_t clinux_start_workload(const struct clinux_workload *workload, int *error_f
     if (pipe2(fds, O_CLOEXEC) < 0) return -errno;
     fcntl(fds[0], F_SETFL, O_NONBLOCK);
     pid_t parent = getpid();
+    // A handler of the parent's must not run in the child, which undoes this before it executes the program.
+    sigset_t all, before;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
     pid_t pid = workload->cgroup_fd >= 0 ? fork_into(workload->cgroup_fd) : -1;
     int enter_cgroup = pid < 0 && workload->cgroup_fd >= 0;
     if (pid < 0) pid = fork();
     if (pid == 0) child(workload, fds[1], parent, enter_cgroup);
     int error = errno;
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
     close(fds[1]);
     if (pid < 0) {
         close(fds[0]);

@@ -29,7 +29,7 @@ struct Workload {
 
         let arguments = CStrings(spec.arguments)
         let environment = CStrings(spec.environment)
-        let candidates = CStrings(Self.candidates(spec))
+        let candidates = CStrings(spec.candidates)
         let paths = CStrings([spec.workingDirectory, Self.outputPath(spec)])
         let groups = spec.identity?.groups ?? []
         let limits = spec.limits.map {
@@ -103,36 +103,8 @@ struct Workload {
     /// The main process was waited for: its pid may be another's from now on.
     mutating func reaped() { pid = nil }
 
-    /// A program with a slash is a path; another is looked for along the workload's own PATH.
-    private static func candidates(_ spec: LaunchSpec) -> [String] {
-        let program = spec.arguments.first ?? ""
-        if program.contains("/") { return [program] }
-        let path = spec.environment.last { $0.hasPrefix("PATH=") }?.dropFirst(5) ?? "/usr/bin:/bin"
-        return path.split(separator: ":", omittingEmptySubsequences: false).map { folder in
-            folder.isEmpty ? program : "\(folder)/\(program)"
-        }
-    }
-
     private static func outputPath(_ spec: LaunchSpec) -> String {
         if case .file(let path) = spec.output { return path }
         return ""
-    }
-}
-
-/// A NULL-terminated array of C strings, as exec wants it.
-private final class CStrings {
-    let pointers: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>
-    private let count: Int
-
-    init(_ strings: [String]) {
-        count = strings.count
-        pointers = .allocate(capacity: count + 1)
-        for (index, string) in strings.enumerated() { (pointers + index).initialize(to: strdup(string)) }
-        (pointers + count).initialize(to: nil)
-    }
-
-    deinit {
-        for index in 0..<count { free(pointers[index]) }
-        pointers.deallocate()
     }
 }

@@ -20,7 +20,7 @@ struct Batonctl: AsyncParsableCommand {
         version: "batonctl \(BatonVersion.current)",
         subcommands: [
             Status.self, Check.self, Next.self, History.self, Logs.self, Stop.self, Run.self, Pause.self, Resume.self,
-            Nodes.self, Explain.self, Reload.self, Reexec.self,
+            Nodes.self, Explain.self, Events.self, Reload.self, Reexec.self,
         ])
 
     static func main() async {

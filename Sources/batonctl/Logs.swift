@@ -56,11 +56,7 @@ struct Logs: AsyncParsableCommand {
     }
 
     private func followOutput() async throws(Failure) {
-        // Beside the answer: stdout may be closed while nothing comes that could be written to it. It ends with the program.
-        let watch = Task.detached {
-            while !Output.isClosed { try await Task.sleep(for: .milliseconds(200)) }
-            Foundation.exit(0)
-        }
+        let watch = Output.endingWhenClosed()
         defer { watch.cancel() }
         var printer = LogPrinter(job: job, isJSON: json.isSet)
         try await socket.client.follow(["jobs", job, "logs", "follow"], query: "lines=\(lines ?? 10)") {

@@ -37,6 +37,15 @@ enum Output {
         return poll(&state, 1, 0) > 0 && state.revents & Int16(POLLERR | POLLHUP | POLLNVAL) != 0
     }
 
+    /// Ends the program, and all is well, when nobody can read stdout any more. Beside the answer that is followed: stdout may
+    /// be closed while nothing comes that could be written to it. It ends with the program.
+    static func endingWhenClosed() -> Task<Void, any Error> {
+        Task.detached {
+            while !isClosed { try await Task.sleep(for: .milliseconds(200)) }
+            exit(0)
+        }
+    }
+
     /// A text and a newline on stderr.
     static func error(_ text: String) { write(Array((text + "\n").utf8), to: STDERR_FILENO) }
 

@@ -64,14 +64,15 @@ struct Batond: AsyncParsableCommand {
 
         let level = LogLevel(named: node.settings.logLevel)
         let log = DaemonLog(level: level, node: node.settings.name)
-        LoggingSystem.bootstrap { _ in log.handler() }
+        let events = EventLog(node: node.settings.name)
+        LoggingSystem.bootstrap { _ in EventLogHandler(log.handler(), events) }
         defer { log.flush() }
         let logger = Logger(label: "batond")
         for problem in jobs.errors { logger.log(level: .error, "\(problem)", event: .jobInvalid) }
         do {
             let directories = Daemon.Directories(runtime: runtimeDir, state: stateDir)
             let daemon = try Daemon(
-                files: files, loaded: loaded, directories: directories, logger: logger, level: level,
+                files: files, loaded: loaded, directories: directories, logger: logger, level: level, events: events,
                 image: image, lastWords: { log.flush(within: .milliseconds(200)) })
             try await daemon.run()
             return Exit.success

@@ -28,6 +28,7 @@ import Testing
             ("restart.delay", { $0.restart.delay = .seconds(2) }),
             ("restart.max_delay", { $0.restart.maxDelay = .seconds(9) }),
             ("run.timeout", { $0.run.timeout = .seconds(9) }), ("run.success_codes", { $0.run.successCodes = [0, 3] }),
+            ("notify", { $0.notify = NotifySettings(command: .shell("page")) }),
             ("placement.nodes", { $0.placement.nodes = ["web-*"] }),
             ("placement.require", { $0.placement.require = ["role": "web"] }),
             ("placement.prefer", { $0.placement.prefer = ["zone": "a"] }),
@@ -65,7 +66,7 @@ import Testing
                 "name", "description", "command", "user", "group", "workingDirectory", "umask", "nice", "placement",
                 "environment",
                 "environmentFile", "enabled", "lock", "stop", "restart", "limits", "sandbox",
-                "output", "schedule", "run",
+                "output", "schedule", "run", "notify",
             ])
         let settings = ScheduleSettings(.every(seconds: 60))
         #expect(

@@ -42,7 +42,7 @@ import Testing
         (["status"], .look), (["status", "report"], .look), (["status", "--json"], .look), (["logs", "report"], .act),
         (["stop", "report"], .act), (["run", "report"], .act), (["next", "report"], .look),
         (["pause", "report"], .act), (["resume", "report"], .act), (["history", "report"], .look),
-        (["history", "report", "--output"], .act),
+        (["history", "report", "--output"], .act), (["events", "report"], .look), (["events", "-n", "3"], .look),
     ]
 
     private static let acts = ["stop report", "run report", "pause report", "resume report"]

@@ -35,7 +35,7 @@ import Testing
     @Test func everyTextSaysWhatHappenedAndFitsATerminal() throws {
         let fields: Set<String> = [
             "BATON_NODE", "BATON_JOB", "BATON_RUN_ID", "BATON_FENCE", "BATON_LOOP", "BATON_OUTCOME", "BATON_DETAIL",
-            "BATON_DROPPED_LINES", "BATON_UID", "BATON_ACT",
+            "BATON_DROPPED_LINES", "BATON_UID", "BATON_ACT", "BATON_TICK", "BATON_LAST_TICK", "BATON_COUNT",
         ]
         for (id, text) in try texts() {
             let parts = text.split(separator: "\n\n", maxSplits: 1)

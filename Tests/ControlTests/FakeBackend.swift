@@ -24,6 +24,8 @@ final class FakeBackend: ControlBackend {
         self.output = output
     }
 
+    let events = EventLog(node: "web-1")
+
     /// What was asked for, in order: `stop report`, `run report`.
     var performed: [String] { acts.withLock { $0 } }
 

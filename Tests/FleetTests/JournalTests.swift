@@ -89,7 +89,7 @@ import Testing
             #expect(text(failure, "BATON_DETAIL") == "exit code 3")
             #expect(
                 text(failure)
-                    == "run ended job=fail fence=\(text(failure, "BATON_FENCE") ?? "") outcome=failed run=\(run) detail=\"exit code 3\""
+                    == "run ended job=fail exit_code=3 fence=\(text(failure, "BATON_FENCE") ?? "") outcome=failed run=\(run) detail=\"exit code 3\""
             )
             let started = try await journal(machine, "BATON_EVENT=run-started", "BATON_JOB=talk")
             #expect(started.count == 1)

@@ -75,6 +75,8 @@ struct ControlTarget {
 
 /// A daemon of one job.
 private struct MadeUpBackend: ControlBackend {
+    let events = EventLog(node: "n")
+
     func status(job: String?) async throws(ControlError) -> StatusReport {
         if let job, job != "report" { throw .unknownJob(job, nearest: "report") }
         return StatusReport(

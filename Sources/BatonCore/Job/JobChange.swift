@@ -34,7 +34,7 @@ extension JobDefinition {
         (rest.description, rest.enabled, rest.lock, rest.stop, rest.restart, rest.placement) = (
             description, enabled, lock, stop, restart, placement
         )
-        (rest.run.timeout, rest.run.successCodes) = (run.timeout, run.successCodes)
+        (rest.run.timeout, rest.run.successCodes, rest.notify) = (run.timeout, run.successCodes, notify)
         // Of one that is kept running a run has no end, of a scheduled one it has: between the two there is no way.
         if (schedule == nil) == (new.schedule == nil) { rest.schedule = schedule }
         // Whatever is not known to leave the process alone matters to it, also a key that has no name here yet.
@@ -58,6 +58,7 @@ extension JobDefinition {
             ("restart.policy", old.restart.policy == new.restart.policy),
             ("restart.delay", old.restart.delay == new.restart.delay),
             ("restart.max_delay", old.restart.maxDelay == new.restart.maxDelay),
+            ("notify", old.notify == new.notify),
         ])
     }
 

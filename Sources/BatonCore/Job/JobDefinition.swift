@@ -27,6 +27,8 @@ package struct JobDefinition: Equatable, Sendable {
     package var limits: ResourceLimits
     package var sandbox: Sandbox
     package var output: Output
+    /// Nil: nobody is told.
+    package var notify: NotifySettings?
 
     package enum Command: Equatable, Sendable {
         /// A program and its arguments; the program absolute, or looked up in the workload's PATH.
@@ -125,5 +127,6 @@ package struct JobDefinition: Equatable, Sendable {
         limits = ResourceLimits()
         sandbox = Sandbox()
         output = .journal
+        notify = nil
     }
 }

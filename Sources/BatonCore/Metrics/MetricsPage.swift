@@ -112,10 +112,7 @@ package struct MetricsPage: Sendable {
     private mutating func writeTicks() {
         page.begin(
             "baton_missed_ticks_total", .counter,
-            """
-            Ticks that no node claimed, and that are not caught up, counted by the node that had the store note them \
-            (by each, if several did so in the same moment).
-            """)
+            "Ticks that no node claimed, and that are not caught up, counted by the node that had the store note them.")
         for job in node.jobs where job.isScheduled == true {
             page.sample([("job", job.name)], Double(tally.jobs[job.name]?.missedTicks ?? 0))
         }

@@ -26,6 +26,8 @@ package struct HistoryLine: Codable, Equatable, Sendable {
     package var exitCode: Int32?
     package var signal: Int32?
     package var reason: String?
+    /// Who wrote a line about what has no run, or no end: not the node of a run.
+    package var notedBy: String?
     /// The end of what it wrote.
     package var output: String?
 
@@ -36,8 +38,9 @@ package struct HistoryLine: Codable, Equatable, Sendable {
 
     /// - Parameters:
     ///   - omission: what has no run, or no end.
+    ///   - node: who notes it.
     ///   - time: a tick as people read it.
-    package init(_ omission: TickPlan.Omission, time: (Int64) -> String) {
+    package init(_ omission: TickPlan.Omission, notedBy node: String, time: (Int64) -> String) {
         switch omission {
         case .missed(let ticks): self.init(ticks, "missed", time)
         case .skipped(let ticks): self.init(ticks, "skipped", time)
@@ -46,6 +49,7 @@ package struct HistoryLine: Codable, Equatable, Sendable {
             outcome = RunEnding.lost.rawValue
             reason = "nobody said how it ended"
         }
+        notedBy = node
     }
 
     private init(_ ticks: TickPlan.Ticks, _ outcome: String, _ time: (Int64) -> String) {
@@ -75,6 +79,7 @@ package struct HistoryLine: Codable, Equatable, Sendable {
         case moreBefore = "more_before"
         case isManual = "manual"
         case runID = "run_id"
+        case notedBy = "noted_by"
         case exitCode = "exit_code"
     }
 }

@@ -40,14 +40,31 @@ enum ControlAnswer {
 
     /// Frames as lines of JSON, each sent when it is there.
     static func frames(of output: any FollowedOutput) -> Response {
+        lines { writer in
+            defer { output.close() }
+            var output = output
+            while let frame = try await output.next() { try await writer.write(frame) }
+        }
+    }
+
+    /// Values as lines of JSON.
+    static func lines(of body: @escaping @Sendable @concurrent (inout LineWriter) async throws -> Void) -> Response {
         Response(
             status: .ok, headers: [.contentType: "application/x-ndjson"],
             body: ResponseBody { writer in
-                defer { output.close() }
-                var output = output
-                while let frame = try await output.next() { try await writer.write(try encode(frame)) }
+                var lines = LineWriter(writer: writer)
+                try await body(&lines)
                 try await writer.finish(nil)
             })
+    }
+
+    /// Writes one after the other, and waits until the reader has room for it.
+    struct LineWriter {
+        fileprivate var writer: any ResponseBodyWriter
+
+        @concurrent mutating func write(_ value: some Encodable & Sendable) async throws {
+            try await writer.write(try ControlAnswer.encode(value))
+        }
     }
 
     private static func encode(_ value: some Encodable) throws -> ByteBuffer {

@@ -36,6 +36,8 @@ package protocol ControlBackend: Sendable {
     func nodes() async throws(ControlError) -> NodesReport
     /// Why a job runs here, or does not.
     func explain(job: String) async throws(ControlError) -> Explanation
+    /// What happened on this node.
+    var events: EventLog { get }
     /// Makes sure that the program on the disk can take this one's place, with the files as they are now.
     func prepareReplacement() async throws(ControlError)
     /// Has it do so.

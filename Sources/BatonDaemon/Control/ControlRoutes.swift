@@ -87,6 +87,7 @@ struct ControlRoutes {
         addReexec(to: router)
         addNodes(to: router)
         addLedger(to: router)
+        addEvents(to: router)
         return router
     }
 
@@ -115,7 +116,10 @@ struct ControlRoutes {
     /// The job that the path names. Whether there is one is the backend's to say; a job file with a bad name is shown
     /// as invalid under that name, so this only refuses what cannot be the name of a file.
     static func job(_ context: ControlContext) throws -> String {
-        let raw = try context.parameters.require("job")
+        try name(context.parameters.require("job"))
+    }
+
+    static func name(_ raw: some StringProtocol) throws -> String {
         guard let name = raw.removingPercentEncoding, (1...255).contains(name.utf8.count), !name.contains("/"),
             PrintableText.escaped(name) == name
         else {

@@ -95,7 +95,7 @@ extension JobShell {
             lock: lock, waiter: waiter, context: context, job: definition.name,
             handicap: definition.placement.handicap(of: context.profile),
             planner: TickPlanner(job: definition.name, settings: schedule), upSince: upSince - .seconds(5),
-            tell: { runner.send($0) }, tellOfLock: { runner.tell($0) })
+            tell: { runner.send($0) }, tellOfLock: { runner.tell($0) }, logger: logger)
         return {
             // The job had no schedule before: that lock has no tick.
             if let legacy { await Handover(lock: lock, legacy: legacy, logger: logger).giveBack() }
@@ -228,10 +228,7 @@ extension JobShell {
         context.metrics.ended(run.runID, of: definition.name, outcome)
         logger.log(
             level: outcome.isFailure ? .warning : .info, "run ended", event: outcome.event,
-            metadata: [
-                "run": "\(run.runID)", "fence": "\(run.record.fence)", "outcome": "\(outcome.word)",
-                "detail": "\(outcome.detail)",
-            ])
+            metadata: Self.metadata(of: run, outcome, lastRun))
         ended = (run.runID, outcome)
         // Its record needs what is in the folder: the release clears it away.
         if run.record.turn == nil { runner.archive(run.runID, &group) }

@@ -172,6 +172,7 @@ struct JobShell {
         if let run = after.run ?? before.run {
             metadata["run"] = "\(run.runID)"
             metadata["fence"] = "\(run.fence)"
+            metadata.merge(turnMetadata(of: run.runID)) { $1 }
             if let pid = run.pid { metadata["pid"] = "\(pid)" }
         }
         if let reason = after.reason { metadata["reason"] = "\(reason)" }

@@ -4,6 +4,7 @@
 import BatonCore
 import BatonLock
 import BatonSystem
+import Logging
 
 /// A scheduled job without a run here: the shell around a ``TickMachine``, until the job's lock is granted with a tick.
 struct TickContender: Sendable {
@@ -17,6 +18,7 @@ struct TickContender: Sendable {
     let upSince: Instant
     let tell: @Sendable (JobMachine.Event) -> Void
     let tellOfLock: @Sendable (Waiting) -> Void
+    let logger: Logger
 
     /// - Parameter bell: rings when something may have changed.
     /// - Returns: the lock, and what the run is to be called.
@@ -27,6 +29,7 @@ struct TickContender: Sendable {
             upSince: upSince)
         var action = handle(.began, &machine)
         var told: JobMachine.Waiting?
+        var news = OmissionNews()
         while true {
             try Task.checkCancellation()
             switch action {
@@ -40,18 +43,22 @@ struct TickContender: Sendable {
                 if BootClock.now() < until { await bell.wait(until: until) }
                 action = handle(BootClock.now() < until ? .rang : .woke, &machine)
             case .settle(let expected, let tick, let omissions):
-                action = handle(try await settle(expected, upTo: tick, omissions), &machine)
+                let lines = lines(omissions)
+                news.asked(omissions, lines, expecting: expected)
+                action = handle(try await settle(expected, upTo: tick, lines, &news), &machine)
             case .claim(let turn, let expected, let until):
                 told = nil
                 let runID = RunID.fresh()
                 let claim = claim(turn, expected, runID)
+                news.asked(turn.omissions, claim.lines, expecting: expected)
                 let contender = Contender(
                     lock, handicap: handicap, claim: claim, waiter: waiter, holder: { claim.info }, tell: tellOfLock)
                 if let grant = try await contender.compete(until: until, bell: bell) {
                     context.ticks.saw(turn.tick, of: job)
-                    context.metrics.omitted(turn.omissions, of: job)
+                    for omission in news.granted(claim.lines) { tell(omission) }
                     return (grant, runID)
                 }
+                if let view = contender.ledger { await tell(&news, view) }
                 action = handle(contender.ledger.map { saw($0) } ?? .timeUp, &machine)
             case nil: action = .wait(until: .distantFuture)
             }
@@ -64,15 +71,15 @@ struct TickContender: Sendable {
     }
 
     private func settle(
-        _ expected: LedgerEntry.Key?, upTo tick: Int64?, _ omissions: [TickPlan.Omission]
+        _ expected: LedgerEntry.Key?, upTo tick: Int64?, _ lines: [Bytes], _ news: inout OmissionNews
     ) async throws -> TickMachine.Event {
         let request = SettleRequest(
             keys: lock.keys, guarding: lock.policy.guarding, floor: context.ticks.largest(of: job),
             fence: context.fences.largest(of: job), expected: expected, tick: tick,
-            lines: omissions.map { HistoryLine($0, time: { RFC3339.text(of: $0) }).encoded() })
+            lines: lines)
         do throws(LockError) {
             let view = try await lock.store.settle(request, timeout: lock.policy.answerTimeout).reply
-            if tick != nil, view.entry?.tick == tick { context.metrics.omitted(omissions, of: job) }
+            await tell(&news, view)
             return saw(view)
         } catch {
             if !error.isPassing { throw error }
@@ -94,6 +101,25 @@ struct TickContender: Sendable {
             expected: expected, tick: turn.tick, attempt: turn.attempt, manual: turn.manual,
             floor: context.ticks.largest(of: job),
             info: HolderRecord(node: context.name, runID: runID, since: WallClock.rfc3339()).encode(),
-            lines: turn.omissions.map { HistoryLine($0, time: { RFC3339.text(of: $0) }).encoded() })
+            lines: lines(turn.omissions))
+    }
+
+    private func lines(_ omissions: [TickPlan.Omission]) -> [Bytes] {
+        omissions.map { HistoryLine($0, notedBy: context.name, time: { RFC3339.text(of: $0) }).encoded() }
+    }
+
+    /// Tells of what the store has done for this node, and for no other: its lines are in the history. One that can't be
+    /// read now is read with the next answer.
+    private func tell(_ news: inout OmissionNews, _ view: LedgerView) async {
+        guard news.isDecided(view.entry),
+            let history = try? await lock.store.history(
+                of: lock.keys, limit: StoreModel.longestHistory, timeout: lock.policy.answerTimeout)
+        else { return }
+        for omission in news.found(history, view.entry) { tell(omission) }
+    }
+
+    private func tell(_ omission: TickPlan.Omission) {
+        context.metrics.omitted([omission], of: job)
+        logger.log(omission)
     }
 }

@@ -20,6 +20,7 @@ package struct Daemon: Sendable {
     private let level: LogLevel
     private let digests: [String: UInt64]
     private let directories: Directories
+    private let events: EventLog
     private let logger: Logger
     private let instanceLock: InstanceLock
     private let succession: Succession
@@ -43,18 +44,20 @@ package struct Daemon: Sendable {
     ///   - files: what a reload reads again.
     ///   - loaded: what was read of them, without an error in the node's own file.
     ///   - level: what the loggers go by.
+    ///   - events: what the loggers fill.
     ///   - image: this program, to be begun anew by a reexec.
     ///   - lastWords: called before that, to have the log written. The leases go on meanwhile, but nobody renews them.
     /// - Throws: ``StartError`` when another live daemon has it, or a folder can't be used.
     package init(
         files: NodeFiles, loaded: LoadedFiles, directories: Directories, logger: Logger, level: LogLevel,
-        image: ProgramImage, lastWords: @escaping @Sendable () -> Void
+        events: EventLog, image: ProgramImage, lastWords: @escaping @Sendable () -> Void
     ) throws(StartError) {
         self.files = files
         node = loaded.node.settings
         jobs = loaded.jobs.jobs
         digests = loaded.jobs.digests
         self.level = level
+        self.events = events
         self.directories = directories
         self.logger = logger
         succession = Succession(image, lastWords: lastWords)
@@ -98,6 +101,7 @@ package struct Daemon: Sendable {
             board: StatusBoard(), pulse: pulse, metrics: metrics, logger: logger)
         let board = JobBoard(
             jobs: jobs, inherited: await context.runs.inherited(logger), context: context)
+        let notifier = try Notifier(events, context.runs.means, logger: logger) { board.definition(of: $0) }
         let registration = Registration(
             context, registry: store.registry, digests: digests,
             predecessor: Registration.succeed(in: directories.runtime, as: context.instance, logger: logger))
@@ -113,7 +117,7 @@ package struct Daemon: Sendable {
         let backend = DaemonBackend(
             board: board, context: context, store: store,
             clockAlarm: ClockAlarm(store.locks.clock, logger: logger), registration: registration, reloader: reloader,
-            succession: succession, outlets: outlets)
+            succession: succession, outlets: outlets, events: events)
         let control = try ControlServer(
             path: "\(directories.runtime)/control.sock", backend: backend,
             access: access, logger: logger
@@ -132,6 +136,7 @@ package struct Daemon: Sendable {
             services.addTask { await outlets.run() }
             services.addTask { await context.outcomes.deliver(in: context) }
             services.addTask { await context.marks.keep(in: context) }
+            services.addTask { await notifier.run() }
             services.addTask { await StatusLine(board: context.board, notify: notify, store: store).run() }
             services.addTask {
                 await withTaskGroup(of: Void.self) { registering in
@@ -145,12 +150,18 @@ package struct Daemon: Sendable {
                     registering.cancelAll()
                 }
                 // The program that follows takes this one's place there as well.
-                if !board.isRelieved { await registration.leave() }
+                if !board.isRelieved {
+                    await registration.leave()
+                    await notifier.finish(within: .seconds(5))
+                }
                 throw Finished()
             }
             services.addTask {
                 // Who stops the node first has it stopped.
-                guard await succession.isDue(), board.relieve() else { return }
+                guard await succession.isDue() else { return }
+                // Every lease is renewed meanwhile.
+                await notifier.settle(within: .seconds(5))
+                guard board.relieve() else { return }
                 if reloader.isUp { notify.reloading() }
                 // A lock that can't be given back now is found, or runs out, as after a crash.
                 try await Task.sleep(for: .seconds(3))
@@ -161,6 +172,7 @@ package struct Daemon: Sendable {
             } catch is Finished where board.isRelieved {
                 logger.log(level: .notice, "making place for the program that is to follow", event: .nodeReplaced)
                 await notify.flush()
+                await notifier.finish(within: .zero)
                 let error = succession.makePlace()
                 services.cancelAll()
                 throw error

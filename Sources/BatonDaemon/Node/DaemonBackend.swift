@@ -16,6 +16,7 @@ struct DaemonBackend: ControlBackend {
     let reloader: Reloader
     let succession: Succession
     let outlets: MetricsOutlets
+    let events: EventLog
 
     func status(job: String?) async throws(ControlError) -> StatusReport {
         var jobs = context.board.all()

@@ -48,6 +48,7 @@ struct clinux_workload {
     char *const *candidates;  // paths of the program, tried in turn, NULL at the end
     const char *working_directory;
     const char *output_path;  // NULL: the two descriptors below
+    int stdin_fd;  // 0: nothing to read
     int stdout_fd;
     int stderr_fd;
     int cgroup_fd;  // the run's cgroup directory, or -1
@@ -129,6 +130,8 @@ ssize_t clinux_receive(int fd, void *bytes, size_t count);
 uint64_t clinux_load(const uint64_t *word);
 void clinux_store(uint64_t *word, uint64_t value);
 void *clinux_shared_memory(size_t size);
+// A file without a place in any folder that has these bytes, to be read from its beginning.
+int clinux_memory_file(const char *name, const void *bytes, size_t count);
 
 // Executes `path` in this process, with its environment; returns only on failure. Signals that are kept, and not taken,
 // are kept for it.

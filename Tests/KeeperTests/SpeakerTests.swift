@@ -7,7 +7,7 @@ import Glibc
 import Testing
 
 /// Workloads that speak `sd_notify`, with systemd's own program for it.
-@Suite(.timeLimit(.minutes(1))) struct NoticeTests {
+@Suite(.timeLimit(.minutes(1))) struct SpeakerTests {
     private func withSpeaker(
         _ script: String, watchdog: Duration? = nil, user: LaunchSpec.Identity? = nil,
         body: (Run) async throws -> Void
