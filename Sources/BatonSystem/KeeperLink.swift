@@ -24,6 +24,10 @@ package final class KeeperLink: Sendable {
     /// `disconnected` alone, when the keeper's process was never known (it left before its hello, or as it came).
     package let events: AsyncStream<Event>
 
+    /// Ends with the keeper's first word, or with the connection; one reader.
+    package let greeting: AsyncStream<Void>
+    private let greeted: AsyncStream<Void>.Continuation
+
     private struct State {
         var unsent: [KeeperOrder] = []
         var watch: Reactor.Watch?
@@ -56,6 +60,7 @@ package final class KeeperLink: Sendable {
         self.reactor = reactor
         self.origin = origin
         (events, inlet) = AsyncStream.makeStream()
+        (greeting, greeted) = AsyncStream.makeStream()
         // Registered on the reactor's own thread, so that nothing is told before the watch is known here.
         reactor.run { self.open() }
     }
@@ -212,11 +217,13 @@ package final class KeeperLink: Sendable {
             // A report of another version is passed over: what it meant, the status and the deadline say as well.
             guard count > 0, let report = try? KeeperReport(decoding: Bytes(packet[..<count])) else { continue }
             if case .hello(let hello) = report { watchProcess(hello) }
+            greeted.finish()
             tell(.report(report))
         }
     }
 
     private func disconnect() {
+        greeted.finish()
         let (watch, first) = state.withLock { state in
             defer {
                 state.watch = nil

@@ -135,8 +135,8 @@ package struct JobMachine: Equatable, Sendable {
     }
 
     package let timing: LeaseTiming
-    /// How long a keeper may take to come up, on a busy machine. The lease is renewed meanwhile.
-    let launchTimeout = Duration.seconds(5)
+    /// How long a keeper may take to come up: others may come before it, on a busy machine. The lease is renewed meanwhile.
+    let launchTimeout = Duration.seconds(30)
     var restart: JobDefinition.RestartSettings
     let lostGrace: Duration
     let stopTimeout: Duration

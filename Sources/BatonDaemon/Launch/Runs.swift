@@ -15,6 +15,8 @@ struct Runs: Sendable {
     let warnings: [String]
     let runtime: String
     let means: LaunchMeans
+    /// So many keepers come up at a time.
+    let gate = LaunchGate(width: 8)
     private let direct: DirectLauncher
     private let systemd: SystemdLauncher
     private let chosen: any Launcher
