@@ -44,7 +44,7 @@ extension StoreTransaction {
         let wasOurs = request.guarding != nil && row?.owner == request.token
         if let view = try objection(to: request, isOurs: wasOurs) { return .ledger(view) }
         // A mark whose time is over is used up by this grant.
-        if mark != nil { try setMark(nil, on: request.keys) }
+        if mark != nil { try deleteMark(request.keys) }
         return .granted(try grant(request, fence, mark?.failures ?? 0, after: row))
     }
 

@@ -45,17 +45,22 @@ extension StoreTransaction {
         let isSettled = try database.first("SELECT nonce FROM epoch WHERE key = ?", keys.epoch) { $0.bytes(0) == nil }
         if isSettled == true { return false }
         if try markRow(keys.mark) != nil { return false }
+        // What runs was started after that mark was cleared.
+        if mark.outlivesNoRun, try lockRow(keys.lock)?.holder(at: now) != nil { return false }
         try setMark(mark, on: keys)
         try announce(keys)
         return true
     }
 
+    func deleteMark(_ keys: LockKeys) throws {
+        try database.run("DELETE FROM mark WHERE key = ?", keys.mark)
+    }
+
     func setMark(_ mark: Mark?, on keys: LockKeys) throws {
-        guard let mark else {
-            return try database.run("DELETE FROM mark WHERE key = ?", keys.mark)
-        }
+        // One that is over stays, so that nobody who remembers the one before puts it back.
+        let mark = mark ?? Mark.cleared
         let until = mark.remaining.map { now.addingOrMax($0.microseconds) }
-        let outlives = mark.kind == .paused
+        let outlives = mark.kind == .paused || mark.kind == .heldDown
         let wallUntil = outlives ? mark.remaining.map { wallMicroseconds.addingOrMax($0.microseconds) } : nil
         try database.run(
             """

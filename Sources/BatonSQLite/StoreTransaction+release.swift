@@ -24,6 +24,8 @@ extension StoreTransaction {
         }
         if request.guarding, try holderRow(keys.holder)?.token == token { try setHolder(nil, keys.holder) }
         guard holder == token || (holder == nil && isOwner) else { return false }
+        // It was about this run.
+        if request.guarding, try markRow(keys.mark)?.kind == .runEnded { try deleteMark(keys) }
         // What an operator said stays in force.
         if let mark = request.mark, try markRow(keys.mark)?.kind.givesWay(to: mark.kind) ?? true {
             try setMark(mark, on: keys)

@@ -32,7 +32,7 @@ struct EventPrinter {
         encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
         // Strings and numbers can always be encoded.
         guard let text = try? encoder.encode(value) else { return }
-        Output.followed(Bytes(text) + Bytes("\n".utf8))
+        Output.followed(Bytes((JSONText.plain(Bytes(text)) + "\n").utf8))
     }
 }
 

@@ -48,6 +48,11 @@ package enum JSONText {
         return result
     }
 
+    /// The same text, without what steers a terminal.
+    static func plain(_ bytes: [UInt8]) -> String {
+        String(decoding: bytes, as: UTF8.self).unicodeScalars.reduce(into: "") { append($1, to: &$0) }
+    }
+
     private static func append(_ scalar: Unicode.Scalar, to result: inout String) {
         if (0x7f..<0xa0).contains(scalar.value) {
             result += "\\u00" + String(scalar.value, radix: 16)

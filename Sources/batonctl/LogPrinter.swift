@@ -101,7 +101,7 @@ struct LogPrinter {
         encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
         // A struct of strings and numbers can always be encoded.
         guard let text = try? encoder.encode(line) else { return }
-        Output.followed(Bytes(text) + Bytes("\n".utf8))
+        Output.followed(Bytes((JSONText.plain(Bytes(text)) + "\n").utf8))
     }
 
     private func escaped(_ text: String) -> String { PrintableText.escaped(text) }

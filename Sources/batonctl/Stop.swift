@@ -31,7 +31,8 @@ struct Stop: AsyncParsableCommand {
             return PrintableText.escaped("\(report.job) is held down on every node; \"batonctl run\" lets it run again")
         }
         guard let node = report.node else {
-            return PrintableText.escaped("\(report.job) does not run, and waits for its next tick")
+            return PrintableText.escaped(
+                "\(report.job) does not run now; \"batonctl pause\" keeps it from being started")
         }
         return PrintableText.escaped(
             "the run of \(report.job) on \(node) is being stopped; its next ticks are run as ever")

@@ -43,16 +43,37 @@ extension StoreConformance {
             #expect(try await store.look().mark == down)
             // Also one that somebody has begun to wait for.
             _ = try await store.acquire(.daemon("a"))
+            // What was cleared is not put back by who remembers it, also before the store is settled.
             try await store.setMark(nil, on: .report, timeout: patience)
-            let pause = Mark(kind: .paused, remaining: .seconds(100), failures: 2, by: "web-2")
-            #expect(try await store.restoreMark(pause, on: .report, timeout: patience))
-            let left = try #require(try await store.look().mark)
-            #expect(left.kind == .paused && left.failures == 2 && left.by == "web-2")
-            #expect(try #require(left.remaining) > .seconds(90))
-            try await store.setMark(nil, on: .report, timeout: patience)
-            try await store.settle()
             #expect(try await !store.restoreMark(down, on: .report, timeout: patience))
             #expect(try await store.look().mark == nil)
+            let other = LockKeys(prefix: "baton", job: "other")
+            let pause = Mark(kind: .paused, remaining: .seconds(100), failures: 2, by: "web-2")
+            #expect(try await store.restoreMark(pause, on: other, timeout: patience))
+            let left = try #require(try await store.look(at: other, timeout: patience).mark)
+            #expect(left.kind == .paused && left.failures == 2 && left.by == "web-2")
+            #expect(try #require(left.remaining) > .seconds(90))
+            try await store.settle()
+            // A grant uses what is left of it up.
+            #expect(try await store.acquire(.daemon("a")).grant?.failures == 0)
+            #expect(try await !store.restoreMark(down, on: .report, timeout: patience))
+            #expect(try await store.look().mark == nil)
+        }
+    }
+
+    /// The run that it is about is over: the next one may start.
+    @Test(arguments: StoreBackend.all)
+    func aReleaseEndsTheStopOfARun(backend: StoreBackend) async throws {
+        try await backend.with { subject in
+            let store = subject.store
+            try await store.settle()
+            #expect(try await store.acquire(.daemon("a")).grant != nil)
+            let ended = Mark(kind: .runEnded, remaining: .seconds(100), by: "web-1")
+            try await store.setMark(ended, on: .report, timeout: patience)
+            #expect(try await store.look().mark?.kind == .runEnded)
+            #expect(try await store.release("a"))
+            #expect(try await store.look().mark == nil)
+            #expect(try await store.acquire(.daemon("b")).grant != nil)
         }
     }
 

@@ -61,6 +61,11 @@ import Testing
                         == true
                 }
                 #expect(try await exchange(used, "GET /healthz").status == 200)
+                // Nor does it go with who could not have it.
+                try await nodes[0].stop()
+                try await nodes[2].stop()
+                #expect(try String(contentsOfFile: file, encoding: .utf8) == "mine")
+                #expect(try await exchange(used, "GET /healthz").status == 200)
             }
         }
     }

@@ -94,7 +94,7 @@ extension JobMachine {
         case .relieved: return retire()
         case .runEnded(let outcome, let jitter):
             // It was being stopped: a keeper that was killed with it, and could not say so, changes nothing about that.
-            let wasStopped = outcome == .keeperLost || outcome == .stopped
+            let wasStopped = outcome == .keeperLost || outcome == .stopped || outcome == .hung
             return ended(holding, wasStopped ? holding.stopOutcome : outcome, jitter: jitter, at: now)
         case .workloadStarted(let pid):
             state = .stopping(holding, pid: pid, killAt: killAt)

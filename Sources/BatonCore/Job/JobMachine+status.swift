@@ -74,7 +74,8 @@ extension JobMachine {
                 Description(state: .heldDown, reason: "stopped on \(mark.by); `batonctl run` starts it again")
             case .paused:
                 Description(state: .paused, reason: "paused on \(mark.by); `batonctl resume` ends that")
-            case .runEnded: Description(state: .backoff, reason: "its run was stopped on \(mark.by) a moment ago")
+            case .runEnded:
+                Description(state: .backoff, reason: "its run is being stopped, by an operator on \(mark.by)")
             case .finished: Description(state: .finished, reason: "done, by its restart policy")
             case .coolingDown:
                 Description(

@@ -37,6 +37,17 @@ public struct Mark: Equatable, Sendable {
     /// Who set it (a node's name), for people.
     public var by: String
 
+    /// In the place of a mark that was cleared: one that is over.
+    package static var cleared: Mark { Mark(kind: .coolingDown, remaining: .zero) }
+
+    /// Whether no run goes on beside it, but for the moment in which its holder hears of it.
+    package var outlivesNoRun: Bool {
+        switch kind {
+        case .heldDown, .finished: true
+        case .coolingDown, .paused, .runEnded: false
+        }
+    }
+
     /// A mark.
     public init(kind: Kind, remaining: Duration? = nil, failures: Int = 0, by: String = "") {
         self.kind = kind

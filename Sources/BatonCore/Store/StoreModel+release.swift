@@ -24,6 +24,8 @@ extension StoreModel {
             if holders[keys.holder]?.token == token { holders[keys.holder] = nil }
         }
         guard lock?.token == token || (lock == nil && isOwner) else { return nil }
+        // It was about this run.
+        if request.guarding, marks[keys.mark]?.mark.kind == .runEnded { marks[keys.mark] = nil }
         // What an operator said stays in force.
         if let mark = request.mark, marks[keys.mark]?.mark.kind.givesWay(to: mark.kind) ?? true {
             return setMark(mark, on: keys, at: now)
@@ -31,19 +33,23 @@ extension StoreModel {
         return Announcement(lock: keys.lock)
     }
 
-    /// Sets the mark, or clears it.
+    /// Sets the mark, or clears it: then one that is over stays in its place until the next grant, so that nobody who
+    /// remembers the one before puts it back.
     @discardableResult
     package mutating func setMark(_ mark: Mark?, on keys: LockKeys, at now: Int64) -> Announcement {
-        marks[keys.mark] = mark.map { mark in
-            MarkRecord(mark: mark, ends: mark.remaining.map { now + max(0, $0.microseconds) }, begins: now)
-        }
+        let mark = mark ?? Mark.cleared
+        marks[keys.mark] = MarkRecord(
+            mark: mark, ends: mark.remaining.map { now + max(0, $0.microseconds) }, begins: now)
         return Announcement(lock: keys.lock)
     }
 
     /// Sets a mark that somebody remembers, if the store has none and does not know its own past. Nil: it was not set.
     package mutating func restoreMark(_ mark: Mark, on keys: LockKeys, at now: Int64) -> Announcement? {
         let isSettled = epochs[keys.epoch].map { $0.identity == identity && $0.nonce == nil } ?? false
-        return isSettled || marks[keys.mark] != nil ? nil : setMark(mark, on: keys, at: now)
+        if isSettled || marks[keys.mark] != nil { return nil }
+        // What runs was started after that mark was cleared.
+        if mark.outlivesNoRun, lock(keys, at: now) != nil { return nil }
+        return setMark(mark, on: keys, at: now)
     }
 
     /// A lock and its companions, all of one instant.

@@ -61,6 +61,7 @@ final class Notifier: Sendable {
         await withDiscardingTaskGroup { group in
             while !Task.isCancelled {
                 let news = await follower.next(until: .distantFuture)
+                if news.dropped > 0 { tellDropped(news.dropped, why: "they came faster than they were read") }
                 for event in news.events {
                     take(event, &group)
                     seen.store(event.id, ordering: .releasing)

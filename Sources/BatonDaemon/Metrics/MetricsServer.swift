@@ -22,6 +22,8 @@ final class MetricsServer: Sendable {
     private let logger: Logger
     /// Why nobody is served.
     private let trouble = Mutex<String?>(nil)
+    /// The socket at its place is this server's.
+    private let isPublished = Atomic<Bool>(false)
 
     private static let retryDelay = Duration.seconds(10)
     private static let idleLimit = TimeAmount.seconds(30)
@@ -44,7 +46,7 @@ final class MetricsServer: Sendable {
     func serve() async {
         // Not a child of this task: it goes on after it, as that of the control socket does, for the same reason.
         Task { await listen() }
-        defer { file?.remove() }
+        defer { if isPublished.load(ordering: .acquiring) { file?.remove() } }
         try? await Task.sleep(for: .seconds(Int64(1) << 32))  // until cancelled
     }
 
@@ -108,6 +110,7 @@ final class MetricsServer: Sendable {
             onServerRunning: { [self] channel in
                 do throws(SystemError) {
                     try file?.publish(group: group)
+                    isPublished.store(true, ordering: .releasing)
                     isUp()
                 } catch {
                     failed("\(error)")

@@ -13,6 +13,7 @@ extension DaemonBackend {
         let holder = StatusReport.Holder(view)
         let mark = markToStop(view, isScheduled: board.definition(of: job)?.schedule != nil)
         if let mark { try await setMark(mark, on: job) }
+        if mark?.kind == .runEnded { try await clearIfLate(job, token: view.token) }
         let isHeldDown = (mark ?? view.mark)?.kind == .heldDown
         return StopReport(job: job, isHeldDown: isHeldDown, runID: holder?.runID, node: holder?.node)
     }
@@ -28,12 +29,16 @@ extension DaemonBackend {
         case .heldDown: return nil
         case .finished: return down
         case .coolingDown, .runEnded, nil:
-            return Mark(kind: .runEnded, remaining: Self.timeToHearOfAStop, by: context.name)
+            // The run's release ends it; this is for one whose holder never releases.
+            return Mark(kind: .runEnded, remaining: context.storeSettings.maxLockTimeout, by: context.name)
         }
     }
 
-    /// The holder hears of a mark within milliseconds, and asks again for a second if its store is slow to answer.
-    private static let timeToHearOfAStop = Duration.seconds(3)
+    /// The run that was to be stopped may have ended just before: no release would end the mark.
+    private func clearIfLate(_ job: String, token: Bytes?) async throws(ControlError) {
+        let view = try await asking { () async throws(LockError) in try await look(at: job, withLedger: false) }
+        if view.mark?.kind == .runEnded, view.token != token { try await setMark(nil, on: job) }
+    }
 
     func pause(job: String, for duration: Duration?) async throws(ControlError) {
         try checkAct(on: job)

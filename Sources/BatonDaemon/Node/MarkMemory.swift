@@ -38,14 +38,13 @@ final class MarkMemory: Sendable {
 
     /// It stands, by the store.
     func saw(_ mark: Mark, of job: String) {
-        guard let remembered = RememberedMark(mark, now: WallClock.microseconds()) else { return }
-        let isNew = state.withLock { state in
-            defer { state.marks[job] = remembered }
-            return state.marks[job].map { !$0.isSame(as: remembered) } ?? true
-        }
+        // In the place of one that is remembered, and is not any more.
+        guard let remembered = RememberedMark(mark, now: WallClock.microseconds()) else { return forget(job) }
+        let isNew = state.withLock { $0.marks[job].map { !$0.isSame(as: remembered) } ?? true }
         if !isNew { return }
         do {
             try Files.write("\(folder)/\(job)", remembered.encode())
+            state.withLock { $0.marks[job] = remembered }
         } catch {
             // The store has it, and so may other nodes.
             logger.warning("a mark is not on this node's disk", metadata: ["job": "\(job)", "reason": "\(error)"])
@@ -68,14 +67,15 @@ final class MarkMemory: Sendable {
                 defer { state.announced = [] }
                 return state.announced.union(state.marks.keys)
             }
-            for job in jobs.sorted() where !Task.isCancelled {
-                do throws(LockError) {
+            var rest = jobs
+            do throws(LockError) {
+                for job in jobs.sorted() where !Task.isCancelled {
                     try await compare(job, in: context)
-                } catch {
-                    // Asked again: the store does not answer now.
-                    announced(job)
-                    break
+                    rest.remove(job)
                 }
+            } catch {
+                // Asked again: the store does not answer now.
+                for job in rest { announced(job) }
             }
             try? await BootClock.sleep(until: BootClock.now() + period)  // ended early: cancelled
         }

@@ -225,7 +225,12 @@ struct Script: Sendable {
         end
         conclude()
         if value ~= token and (value or owner ~= token) then return say('foreign') end
-        local standing = marks and redis.call('HGET', KEYS[5], 'kind')
+        local standing = (guard or marks) and redis.call('HGET', KEYS[5], 'kind')
+        -- It was about this run.
+        if guard and standing == 'ended' then
+            redis.call('DEL', KEYS[5])
+            standing = false
+        end
         if marks and (not standing or standing == 'finished' or standing == 'cooling'
             or standing == 'paused' and ARGV[4] == 'finished') then
             setMark(ARGV[4], ARGV[5], ARGV[6], ARGV[7])
@@ -252,14 +257,16 @@ struct Script: Sendable {
         local word, nonce = epoch('?', '')
         if word then return say(word) end
         if nonce == '' or redis.call('HGET', KEYS[5], 'kind') then return say('known') end
+        -- What runs was started after that mark was cleared.
+        if (ARGV[2] == 'down' or ARGV[2] == 'finished') and redis.call('GET', KEYS[1]) then return say('known') end
         setMark(ARGV[2], ARGV[3], ARGV[4], ARGV[5])
         announce()
         return {'done', digits(now)}
         """
 
     private static let markBody = """
-        redis.call('DEL', KEYS[5])
-        if ARGV[1] == '1' then setMark(ARGV[2], ARGV[3], ARGV[4], ARGV[5]) end
+        -- One that is over stays in place of one that was cleared: nobody who remembers that puts it back.
+        if ARGV[1] == '1' then setMark(ARGV[2], ARGV[3], ARGV[4], ARGV[5]) else setMark('cooling', '0', '0', '') end
         announce()
         return {'done', digits(now)}
         """
