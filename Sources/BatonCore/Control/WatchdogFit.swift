@@ -8,7 +8,7 @@ extension JobDefinition {
     package func watchdogDoubt(interval: Duration) -> String? {
         // A hang may begin just before a renewal, a third into the lease; silence is noticed a fifth of an interval late.
         let gone = interval * 6 / 5 + .seconds(1)
-        guard gone >= lock.timeout * 2 / 3 - lock.lostGrace else { return nil }
+        guard gone >= self.lock.timeout * 2 / 3 - self.lock.lostGrace else { return nil }
         return """
             a hung daemon costs this job its run: 1.2 * WatchdogSec + 1 s is not less than \
             2/3 * lock.timeout - lock.lost_grace

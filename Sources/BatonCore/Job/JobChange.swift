@@ -28,15 +28,17 @@ extension JobDefinition {
     /// The difference between this definition and a newer one of the same job.
     package func change(to new: JobDefinition) -> JobChange {
         if self == new { return JobChange(effect: .none, keys: []) }
-        let quiet = Self.quietKeys(self, new) + Self.scheduleKeys(schedule, new.schedule)
+        let quiet = Self.quietKeys(self, new) + Self.scheduleKeys(self.schedule, new.schedule)
         let loud = Self.processKeys(self, new)
         var rest = new
         (rest.description, rest.enabled, rest.lock, rest.stop, rest.restart, rest.placement) = (
-            description, enabled, lock, stop, restart, placement
+            self.description, self.enabled, self.lock, self.stop, self.restart, self.placement
         )
-        (rest.run.timeout, rest.run.successCodes, rest.notify) = (run.timeout, run.successCodes, notify)
+        (rest.run.timeout, rest.run.successCodes, rest.notify) = (
+            self.run.timeout, self.run.successCodes, self.notify
+        )
         // Of one that is kept running a run has no end, of a scheduled one it has: between the two there is no way.
-        if (schedule == nil) == (new.schedule == nil) { rest.schedule = schedule }
+        if (self.schedule == nil) == (new.schedule == nil) { rest.schedule = self.schedule }
         // Whatever is not known to leave the process alone matters to it, also a key that has no name here yet.
         return JobChange(effect: rest == self ? .withoutRestart : .restart, keys: quiet + loud)
     }

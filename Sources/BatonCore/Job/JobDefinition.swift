@@ -2,33 +2,64 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /// What a job file declares, checked and with every default filled in.
+///
+/// It is large and in many hands: copies share what they say, and a change makes a new one.
+@dynamicMemberLookup
 package struct JobDefinition: Equatable, Sendable {
-    /// The file's stem.
-    package var name: String
-    package var description: String
-    package var command: Command
-    /// Name or number; nil: the daemon's own user.
-    package var user: String?
-    /// Name or number; nil: the user's primary group.
-    package var group: String?
-    package var workingDirectory: String
-    package var umask: UInt32
-    package var nice: Int32
-    package var environment: [String: String]
-    package var environmentFile: String?
-    package var enabled: Bool
-    /// Nil: a service, which is kept running.
-    package var schedule: ScheduleSettings?
-    package var run: RunSettings
-    package var lock: LockSettings
-    package var stop: StopSettings
-    package var restart: RestartSettings
-    package var placement: Placement
-    package var limits: ResourceLimits
-    package var sandbox: Sandbox
-    package var output: Output
-    /// Nil: nobody is told.
-    package var notify: NotifySettings?
+    private final class Shared: Sendable {
+        let values: Values
+
+        init(_ values: Values) { self.values = values }
+    }
+
+    private var shared: Shared
+
+    /// All of it.
+    var values: Values { shared.values }
+
+    package subscript<Value>(dynamicMember path: KeyPath<Values, Value>) -> Value { shared.values[keyPath: path] }
+
+    package subscript<Value>(dynamicMember path: WritableKeyPath<Values, Value>) -> Value {
+        get { shared.values[keyPath: path] }
+        set {
+            var values = shared.values
+            values[keyPath: path] = newValue
+            shared = Shared(values)
+        }
+    }
+
+    package static func == (left: JobDefinition, right: JobDefinition) -> Bool {
+        left.shared === right.shared || left.shared.values == right.shared.values
+    }
+
+    package struct Values: Equatable, Sendable {
+        /// The file's stem.
+        package var name: String
+        package var description: String
+        package var command: Command
+        /// Name or number; nil: the daemon's own user.
+        package var user: String?
+        /// Name or number; nil: the user's primary group.
+        package var group: String?
+        package var workingDirectory: String
+        package var umask: UInt32
+        package var nice: Int32
+        package var environment: [String: String]
+        package var environmentFile: String?
+        package var enabled: Bool
+        /// Nil: a service, which is kept running.
+        package var schedule: ScheduleSettings?
+        package var run: RunSettings
+        package var lock: LockSettings
+        package var stop: StopSettings
+        package var restart: RestartSettings
+        package var placement: Placement
+        package var limits: ResourceLimits
+        package var sandbox: Sandbox
+        package var output: Output
+        /// Nil: nobody is told.
+        package var notify: NotifySettings?
+    }
 
     package enum Command: Equatable, Sendable {
         /// A program and its arguments; the program absolute, or looked up in the workload's PATH.
@@ -107,26 +138,28 @@ package struct JobDefinition: Equatable, Sendable {
 
     /// A job with every default.
     package init(name: String, command: Command) {
-        self.name = name
-        self.command = command
-        description = ""
-        user = nil
-        group = nil
-        workingDirectory = "/"
-        umask = 0o022
-        nice = 0
-        environment = [:]
-        environmentFile = nil
-        enabled = true
-        schedule = nil
-        run = RunSettings()
-        lock = LockSettings(timeout: .seconds(15), lostGrace: .milliseconds(2500))
-        stop = StopSettings(signal: 15, timeout: .seconds(30))
-        restart = RestartSettings(policy: .always, delay: .seconds(1), maxDelay: .seconds(300))
-        placement = Placement()
-        limits = ResourceLimits()
-        sandbox = Sandbox()
-        output = .journal
-        notify = nil
+        shared = Shared(
+            Values(
+                name: name,
+                description: "",
+                command: command,
+                user: nil,
+                group: nil,
+                workingDirectory: "/",
+                umask: 0o022,
+                nice: 0,
+                environment: [:],
+                environmentFile: nil,
+                enabled: true,
+                schedule: nil,
+                run: RunSettings(),
+                lock: LockSettings(timeout: .seconds(15), lostGrace: .milliseconds(2500)),
+                stop: StopSettings(signal: 15, timeout: .seconds(30)),
+                restart: RestartSettings(policy: .always, delay: .seconds(1), maxDelay: .seconds(300)),
+                placement: Placement(),
+                limits: ResourceLimits(),
+                sandbox: Sandbox(),
+                output: .journal,
+                notify: nil))
     }
 }
