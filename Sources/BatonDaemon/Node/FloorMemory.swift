@@ -11,6 +11,8 @@ import Synchronization
 final class FloorMemory: Sendable {
     private let folder: String
     private let known = Mutex<[String: Int64]>([:])
+    /// Held while a file is written, so that the last one has the largest number.
+    private let writing = Mutex<Void>(())
     private let logger: Logger
 
     /// - Parameter folder: one small file a job.
@@ -34,8 +36,10 @@ final class FloorMemory: Sendable {
     func saw(_ number: Int64, of job: String) {
         guard number > largest(of: job) else { return }
         known.withLock { $0[job] = max(number, $0[job] ?? 0) }
-        do {
-            try Files.write("\(folder)/\(job)", FenceRecord.encode(number))
+        do throws(SystemError) {
+            try writing.withLock { _ throws(SystemError) in
+                try Files.write("\(folder)/\(job)", FenceRecord.encode(largest(of: job)))
+            }
         } catch {
             // It is still known to the store and to the other nodes.
             logger.warning(
