@@ -14,12 +14,19 @@ public final class Doorbell: Sendable {
         case waiting(CheckedContinuation<Void, Never>, alarm: UInt64)
     }
     private let state = Mutex(State.silent)
+    private let tell: (@Sendable () -> Void)?
 
     /// A silent bell.
-    public init() {}
+    public init() { tell = nil }
+
+    /// A bell that nobody waits for: each ring is a call of `tell`, which must return at once.
+    package init(tell: @escaping @Sendable () -> Void) { self.tell = tell }
 
     /// Wakes the waiter, or the next one to come.
-    public func ring() { endWait(otherwise: .rung) }
+    public func ring() {
+        guard let tell else { return endWait(otherwise: .rung) }
+        tell()
+    }
 
     /// Returns at the next ring, at `deadline`, or when the task is cancelled, whichever comes first.
     ///

@@ -145,6 +145,13 @@ public protocol LockStore: Sendable {
     func withAnnouncements<Result: Sendable>(
         of keys: LockKeys, _ body: (Doorbell) async throws -> Result
     ) async throws -> Result
+
+    /// From now on announcements of this lock ring the bell, as in ``withAnnouncements(of:_:)``, until
+    /// ``disconnect(_:from:)``. Default: nothing rings it.
+    func connect(_ bell: Doorbell, to keys: LockKeys)
+
+    /// Announcements of this lock ring the bell no more.
+    func disconnect(_ bell: Doorbell, from keys: LockKeys)
 }
 
 extension LockStore {
@@ -153,6 +160,12 @@ extension LockStore {
 
     /// None.
     public var clock: StoreClock? { nil }
+
+    /// Nothing rings it.
+    public func connect(_ bell: Doorbell, to keys: LockKeys) {}
+
+    /// Nothing rang it.
+    public func disconnect(_ bell: Doorbell, from keys: LockKeys) {}
 
     /// The server's time.
     public func tickTime() -> Int64? { serverTime() }

@@ -148,11 +148,19 @@ public final class SQLiteStore: LockStore {
         of keys: LockKeys, _ body: (Doorbell) async throws -> Result
     ) async throws -> Result {
         let bell = Doorbell()
-        announcements.add(bell, for: keys.lock)
-        defer { announcements.remove(bell, for: keys.lock) }
-        announcements.watch { [weak file] in file?.readAnnouncements() }
+        connect(bell, to: keys)
+        defer { disconnect(bell, from: keys) }
         return try await body(bell)
     }
+
+    /// From now on changes made by any process of this machine ring the bell.
+    public func connect(_ bell: Doorbell, to keys: LockKeys) {
+        announcements.add(bell, for: keys.lock)
+        announcements.watch { [weak file] in file?.readAnnouncements() }
+    }
+
+    /// They ring it no more.
+    public func disconnect(_ bell: Doorbell, from keys: LockKeys) { announcements.remove(bell, for: keys.lock) }
 }
 
 extension LockKeys {

@@ -195,10 +195,18 @@ public final class ValkeyStore: Service {
                 announcements.value.listen(on: keys.lock, bell, ready: ready)
             }
         }
-        defer {
-            loop.execute { [announcements] in announcements.value.ignore(bell, on: keys.lock) }
-        }
+        defer { disconnect(bell, from: keys) }
         return try await body(bell)
+    }
+
+    /// From now on announcements of this lock ring the bell. It rings when that is in force, and after each reconnect.
+    public func connect(_ bell: Doorbell, to keys: LockKeys) {
+        loop.execute { [announcements] in announcements.value.listen(on: keys.lock, bell) }
+    }
+
+    /// They ring it no more.
+    public func disconnect(_ bell: Doorbell, from keys: LockKeys) {
+        loop.execute { [announcements] in announcements.value.ignore(bell, on: keys.lock) }
     }
 }
 

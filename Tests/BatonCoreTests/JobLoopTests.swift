@@ -56,6 +56,42 @@ struct JobLoopTests {
         ActiveRun(runID: "r1", record: loop.run?.record ?? Self.record, keeper: keeper)
     }
 
+    @Test mutating func aJobWithNothingToDoNeedsNoLoop() {
+        var loop = loop()
+        _ = told(&loop, .begun, at: 0)
+        #expect(loop.machine.isLooking)
+        // An earlier competition's word does not count.
+        #expect(told(&loop, .dormant(0), at: 1) == [] && !loop.isDormant)
+        #expect(told(&loop, .dormant(1), at: 1) == [])
+        #expect(loop.isDormant && !loop.isDone && !loop.machine.isLooking)
+        #expect(loop.machine.describe(at: at(2)).state == .standby)
+        // Nothing is asked for, whatever comes late.
+        for message: JobLoop.Message in [.rang, .roomChanged, .event(.waiting(.held)), .event(.runRequested)] {
+            #expect(told(&loop, message, at: 3) == [] && loop.isDormant)
+        }
+        #expect(told(&loop, .event(.drain), at: 4) == [])
+        #expect(loop.isDone && !loop.isDormant)
+    }
+
+    @Test mutating func aLockThatComesAfterAllIsGivenBack() {
+        var loop = loop()
+        _ = told(&loop, .begun, at: 0)
+        _ = told(&loop, .dormant(1), at: 1)
+        #expect(told(&loop, .electionOver(7, grant(0), runID: "r1"), at: 2).contains(.release(Self.record, nil)))
+        #expect(!loop.isDormant)
+    }
+
+    @Test mutating func aJobWithNothingToDoOnAFullNodeWaitsForRoom() {
+        var loop = loop()
+        _ = told(&loop, .begun, at: 0)
+        occupy()
+        #expect(told(&loop, .roomChanged, at: 1) == [.withdraw])
+        #expect(told(&loop, .dormant(1), at: 2) == [])
+        #expect(loop.machine.isCrowded && !loop.isDormant)
+        room.free("another")
+        #expect(told(&loop, .roomChanged, at: 3) == [.compete(election: 2, nil)])
+    }
+
     @Test mutating func fromTheElectionToTheNext() {
         var loop = running()
         #expect(room.isFull)

@@ -90,11 +90,18 @@ private struct JobLoopWorld {
             history.append("    \(effect)")
             perform(effect)
         }
+        guard loop.isDormant else { return }
+        if !elections.isEmpty { faults.append("it is dormant, and competitions \(elections.keys) go on") }
+        if !kept.isEmpty || loop.run != nil { faults.append("it is dormant, and has a lock or a run") }
+        // What comes of it is another loop's.
+        loop = JobLoop(definition: JobMachineTests.definition, timing: JobMachineTests.timing, node: "n1")
+        hear(.begun)
     }
 
     /// What is true in the world when the loop hears of it.
     private mutating func arrive(_ message: JobLoop.Message) {
         switch message {
+        case .dormant(let number): elections[number] = nil
         case .electionOver(let number, let grant, _):
             elections[number] = nil
             if let grant {
@@ -177,6 +184,7 @@ private struct JobLoopWorld {
         for (number, isToEnd) in elections.sorted(by: { $0.key < $1.key }) {
             if isToEnd { possible.append(.electionOver(number, nil, runID: "r\(runs)")) }
             if !isToEnd, chance(10) { possible.append(.event(.electionFailed("no"))) }
+            if chance(10) { possible.append(.dormant(number)) }
             // A yes may be on its way to one that is to end.
             if tokens.isEmpty, !isToEnd || chance(3) { possible.append(elected(number)) }
         }

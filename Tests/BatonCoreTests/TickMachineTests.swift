@@ -47,6 +47,42 @@ import Testing
         #expect(handle(.saw(LedgerView(entry: entry(1))), 60_003) == .wait(until: at(120_000)))
     }
 
+    @Test mutating func aLongWaitNeedsNobodyUntilSomeSecondsBeforeItsEnd() throws {
+        #expect(machine.dormantUntil(time: store(0)) == nil)
+        _ = handle(.began, 0)
+        #expect(machine.dormantUntil(time: store(0)) == nil)
+        _ = handle(.saw(LedgerView(entry: entry())), 1)
+        let moment = try #require(machine.dormantUntil(time: store(1)))
+        #expect(store(50_000) < moment && moment <= store(55_000))
+        // As long as the store's clock is not known, nobody knows how long the wait is.
+        #expect(machine.dormantUntil(time: nil) == nil)
+        #expect(machine.dormantUntil(time: store(40_000)) == moment)
+        // Too short to be worth it.
+        #expect(machine.dormantUntil(time: store(40_001)) == nil)
+        // It is not idle: the store has to be asked again.
+        _ = handle(.rang, 5000)
+        #expect(machine.dormantUntil(time: store(5000)) == nil)
+        _ = handle(.failed(jitter: 0), 5001)
+        #expect(machine.dormantUntil(time: store(5001)) == nil)
+    }
+
+    @Test mutating func whatAStoreMayHaveForgottenIsSaidAgainByOneThatIsAwake() {
+        // This node knows of a tick that is ahead of the store's clock.
+        floor = Self.noon + 60
+        _ = handle(.began, 0)
+        _ = handle(.saw(LedgerView(entry: entry(1))), 1)
+        #expect(machine.isIdle && machine.dormantUntil(time: store(1)) == nil)
+    }
+
+    @Test mutating func aScheduleThatIsOverIsNotWokenByTheTime() {
+        machine = TickMachine(
+            TickPlanner(job: "report", settings: ScheduleSettings(.every(seconds: .max))), node: "a",
+            maxLockTimeout: .seconds(60), upSince: Instant(nanoseconds: 0))
+        _ = handle(.began, 0)
+        _ = handle(.saw(LedgerView(entry: entry())), 1)
+        #expect(machine.dormantUntil(time: store(1)) == .max)
+    }
+
     @Test mutating func aBellWhileItWaitsIsAReasonToLook() {
         _ = handle(.began, 0)
         _ = handle(.saw(LedgerView(entry: entry())), 1)

@@ -12,6 +12,8 @@ extension JobLoop {
         case event(JobMachine.Event)
         /// A competition is over: with a grant, for a run that is to be called so; or without.
         case electionOver(Int, LockGrant?, runID: String)
+        /// A competition is over, because the job has nothing to do for a while.
+        case dormant(Int)
         /// A keeper is up and connected.
         case launched(runID: String)
         /// A keeper could not be started, and why.

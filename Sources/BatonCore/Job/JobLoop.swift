@@ -35,6 +35,9 @@ package struct JobLoop: Equatable, Sendable {
     /// Whether it may end: nothing is on its way that it would have to deal with.
     package var isDone: Bool { machine.isRetired && election == nil && launches == 0 }
 
+    /// Whether it may end although the job goes on: another one begins when there is something to do again.
+    package var isDormant: Bool { machine.isDormant && election == nil && launches == 0 }
+
     /// - Parameters:
     ///   - room: the node's, which all jobs share.
     ///   - jitter: 0 ..< 1, for the restart delay after a run that ends with this message.
@@ -65,6 +68,10 @@ package struct JobLoop: Equatable, Sendable {
             } else if isCurrent {
                 apply(.withdrawn, &room, now, &effects)
             }
+        case .dormant(let number):
+            guard election == number else { return }
+            election = nil
+            apply(.dormant, &room, now, &effects)
         case .launched(let runID):
             launches -= 1
             guard run?.runID == runID, run?.keeper == .awaited else {
@@ -216,7 +223,7 @@ package struct JobLoop: Equatable, Sendable {
     /// until the next one has it or has begun to compete as everybody does.
     private mutating func keepRoom(after event: JobMachine.Event, _ room: inout RunQuota) {
         switch event {
-        case .elected, .waiting, .electionFailed, .withdrawn: awaitsHandedLock = false
+        case .elected, .waiting, .dormant, .electionFailed, .withdrawn: awaitsHandedLock = false
         case .begin, .tookOver, .foundEnded, .lease, .keeperReady, .launchFailed, .workloadStarted, .runEnded,
             .markSeen, .released, .releaseFailed, .runRequested, .preempted, .superseded, .replaced, .noRoom, .room,
             .relieved,

@@ -18,8 +18,8 @@ extension JobMachine {
         case .drain, .abort, .replaced, .superseded, .relieved: return retire()
         case .elected(let runID, let fence, let failures, let sentAt, _):
             return giveBack(runID, fence, failures, sentAt: sentAt, at: now)
-        case .waiting, .electionFailed, .lease, .keeperReady, .launchFailed, .workloadStarted, .runEnded, .markSeen,
-            .released, .releaseFailed, .preempted, .noRoom, .withdrawn, .room, .woke:
+        case .waiting, .dormant, .electionFailed, .lease, .keeperReady, .launchFailed, .workloadStarted, .runEnded,
+            .markSeen, .released, .releaseFailed, .preempted, .noRoom, .withdrawn, .room, .woke:
             return []
         }
     }
@@ -28,6 +28,9 @@ extension JobMachine {
         switch event {
         case .waiting(let why):
             state = .competing(why)
+            return []
+        case .dormant:
+            state = .dormant
             return []
         case .elected(let runID, let fence, let failures, let sentAt, let granted):
             let lease = LeaseMachine(timing: timing, sentAt: sentAt, granted: granted, knowing: reading)
@@ -58,8 +61,21 @@ extension JobMachine {
         case .drain, .abort, .replaced, .superseded, .relieved: return retire()
         case .elected(let runID, let fence, let failures, let sentAt, _):
             return giveBack(runID, fence, failures, sentAt: sentAt, at: now)
-        case .begin, .tookOver, .foundEnded, .waiting, .electionFailed, .lease, .keeperReady, .launchFailed,
+        case .begin, .tookOver, .foundEnded, .waiting, .dormant, .electionFailed, .lease, .keeperReady, .launchFailed,
             .workloadStarted, .runEnded, .markSeen, .released, .releaseFailed, .preempted, .noRoom, .withdrawn, .room:
+            return []
+        }
+    }
+
+    /// Whoever looks after the job from here on has its loop begin anew.
+    mutating func whenDormant(_ event: Event, at now: Instant) -> [Action] {
+        switch event {
+        case .drain, .abort, .replaced, .superseded, .relieved: return retire()
+        case .elected(let runID, let fence, let failures, let sentAt, _):
+            return giveBack(runID, fence, failures, sentAt: sentAt, at: now)
+        case .begin, .tookOver, .foundEnded, .waiting, .dormant, .electionFailed, .lease, .keeperReady, .launchFailed,
+            .workloadStarted, .runEnded, .markSeen, .released, .releaseFailed, .runRequested, .preempted, .noRoom,
+            .withdrawn, .room, .woke:
             return []
         }
     }

@@ -6,7 +6,7 @@ extension JobMachine {
     /// The competition was told to stop, and has not yet ended: another one must not begin beside it.
     mutating func whenLeaving(_ event: Event, _ obstacle: RunQuota.Obstacle, at now: Instant) -> [Action] {
         switch event {
-        case .withdrawn:
+        case .withdrawn, .dormant:
             state = .crowded(obstacle)
             return []
         case .noRoom(let another):
@@ -33,7 +33,7 @@ extension JobMachine {
         case .drain, .abort, .replaced, .superseded, .relieved: return retire()
         case .elected(let runID, let fence, let failures, let sentAt, _):
             return giveBack(runID, fence, failures, sentAt: sentAt, at: now)
-        case .begin, .tookOver, .foundEnded, .waiting, .electionFailed, .lease, .keeperReady, .launchFailed,
+        case .begin, .tookOver, .foundEnded, .waiting, .dormant, .electionFailed, .lease, .keeperReady, .launchFailed,
             .workloadStarted, .runEnded, .markSeen, .released, .releaseFailed, .runRequested, .preempted, .withdrawn,
             .woke:
             return []
@@ -44,7 +44,7 @@ extension JobMachine {
     package var takesRoom: Bool {
         switch state {
         case .launching, .starting, .running, .stopping, .ending: true
-        case .idle, .competing, .leaving, .crowded, .resting, .releasing, .retired: false
+        case .idle, .competing, .leaving, .crowded, .resting, .dormant, .releasing, .retired: false
         }
     }
 

@@ -44,7 +44,7 @@ extension JobMachine {
             state = .launching(holding, giveUpAt: giveUpAt)
             return actions
         case .begin, .tookOver, .foundEnded, .waiting, .elected, .electionFailed, .workloadStarted, .released,
-            .releaseFailed, .runRequested, .preempted, .noRoom, .withdrawn, .room, .superseded:
+            .releaseFailed, .runRequested, .preempted, .noRoom, .withdrawn, .dormant, .room, .superseded:
             return []
         }
     }
@@ -70,7 +70,7 @@ extension JobMachine {
         case .woke, .lease:
             return keepLease(event, holding, pid: pid, at: now) { pid == nil ? .starting($0) : .running($0, pid: pid) }
         case .begin, .tookOver, .foundEnded, .waiting, .elected, .electionFailed, .keeperReady, .launchFailed,
-            .released, .releaseFailed, .runRequested, .noRoom, .withdrawn, .room, .superseded:
+            .released, .releaseFailed, .runRequested, .noRoom, .withdrawn, .dormant, .room, .superseded:
             return []
         }
     }
@@ -105,7 +105,8 @@ extension JobMachine {
             let actions = keepLease(event, holding, pid: pid, at: now) { .stopping($0, pid: pid, killAt: later) }
             return isOverdue && !actions.contains(.killWorkload) ? actions + [.killWorkload] : actions
         case .begin, .tookOver, .foundEnded, .waiting, .elected, .electionFailed, .keeperReady, .launchFailed,
-            .markSeen, .released, .releaseFailed, .runRequested, .preempted, .noRoom, .withdrawn, .room, .superseded,
+            .markSeen, .released, .releaseFailed, .runRequested, .preempted, .noRoom, .withdrawn, .dormant, .room,
+            .superseded,
             .replaced,
             .drain:
             return []
@@ -128,8 +129,7 @@ extension JobMachine {
             return []
         case .begin, .tookOver, .foundEnded, .waiting, .elected, .electionFailed, .keeperReady, .launchFailed,
             .workloadStarted, .markSeen, .released, .releaseFailed, .runRequested, .preempted, .noRoom, .withdrawn,
-            .room,
-            .superseded, .replaced, .drain:
+            .dormant, .room, .superseded, .replaced, .drain:
             return []
         }
     }

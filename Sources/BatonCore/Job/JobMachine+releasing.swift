@@ -53,7 +53,8 @@ extension JobMachine {
             state = .releasing(holding, mark, sent: true, retryAt: nil)
             return [.release(mark)]
         case .begin, .tookOver, .foundEnded, .waiting, .elected, .electionFailed, .keeperReady, .launchFailed,
-            .workloadStarted, .runEnded, .markSeen, .runRequested, .preempted, .noRoom, .withdrawn, .room, .superseded,
+            .workloadStarted, .runEnded, .markSeen, .runRequested, .preempted, .noRoom, .withdrawn, .dormant, .room,
+            .superseded,
             .relieved,
             .replaced, .drain, .abort:
             return []

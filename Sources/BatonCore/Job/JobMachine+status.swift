@@ -18,7 +18,7 @@ extension JobMachine {
 
     package func describe(at now: Instant) -> Description {
         switch state {
-        case .idle: Description(state: .standby)
+        case .idle, .dormant: Description(state: .standby)
         case .competing(let waiting): describe(waiting, at: now)
         case .leaving(.barred(let other)), .crowded(.barred(let other)):
             Description(

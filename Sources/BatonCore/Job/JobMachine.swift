@@ -15,6 +15,8 @@ package struct JobMachine: Equatable, Sendable {
         case foundEnded(runID: String, fence: Int64, RunOutcome, jitter: Double)
         /// The competition reports why it waits.
         case waiting(Waiting)
+        /// The competition is over: the job has nothing to do for a while.
+        case dormant
         /// The lock is ours; the request was about to be sent at `sentAt`, and the server's clock showed `granted`.
         case elected(runID: String, fence: Int64, failures: Int, sentAt: Instant, granted: ServerTime? = nil)
         /// The store refuses, and waiting will not help by itself.
@@ -110,6 +112,8 @@ package struct JobMachine: Equatable, Sendable {
         /// There is no room on the node.
         case crowded(RunQuota.Obstacle)
         case resting(until: Instant, String?)
+        /// Nothing is to be done before the next tick: it needs no loop.
+        case dormant
         /// The keeper was asked for; nothing may run yet.
         case launching(Holding, giveUpAt: Instant)
         /// `go` was said.
@@ -182,6 +186,7 @@ package struct JobMachine: Equatable, Sendable {
         case .leaving(let obstacle): return whenLeaving(event, obstacle, at: now)
         case .crowded: return whenCrowded(event, at: now)
         case .resting(let until, _): return whenResting(event, until: until, at: now)
+        case .dormant: return whenDormant(event, at: now)
         case .launching(let holding, let giveUpAt):
             return whenLaunching(event, holding, giveUpAt: giveUpAt, at: now)
         case .starting(let holding): return whenRunning(event, holding, pid: nil, at: now)
@@ -197,7 +202,7 @@ package struct JobMachine: Equatable, Sendable {
 
     var nextWake: Instant? {
         switch state {
-        case .idle, .competing, .leaving, .crowded, .retired: nil
+        case .idle, .competing, .leaving, .crowded, .dormant, .retired: nil
         case .resting(let until, _): until
         case .launching(let holding, let giveUpAt): min(giveUpAt, holding.lease.nextWake ?? giveUpAt)
         case .starting(let holding), .running(let holding, _):
@@ -217,7 +222,7 @@ package struct JobMachine: Equatable, Sendable {
     /// A renewal has outlived its time limits: the loop that sends renewals is stuck.
     package func isRenewalOverdue(at now: Instant) -> Bool {
         switch state {
-        case .idle, .competing, .leaving, .crowded, .resting, .retired: false
+        case .idle, .competing, .leaving, .crowded, .resting, .dormant, .retired: false
         case .launching(let holding, _), .starting(let holding), .running(let holding, _), .stopping(let holding, _, _),
             .ending(let holding, _), .releasing(let holding, _, _, _):
             holding.lease.isRenewalOverdue(at: now)
@@ -226,13 +231,25 @@ package struct JobMachine: Equatable, Sendable {
 
     package var isRetired: Bool { state == .retired }
 
+    package var isDormant: Bool { state == .dormant }
+
+    /// Whether it has yet to find out if there is anything to do, which the store's answer will say.
+    package var isLooking: Bool {
+        switch state {
+        case .idle, .competing(nil), .competing(.store), .competing(.newStore): true
+        case .competing(.tick), .competing(.held), .competing(.vanishedHolder), .competing(.mark), .leaving, .crowded,
+            .resting, .dormant, .launching, .starting, .running, .stopping, .ending, .releasing, .retired:
+            false
+        }
+    }
+
     /// What a competition waits for.
     package var waitsFor: Waiting? { if case .competing(let waiting) = state { waiting } else { nil } }
 
     /// D, while a lock is held.
     package var leaseDeadline: Instant? {
         switch state {
-        case .idle, .competing, .leaving, .crowded, .resting, .retired: nil
+        case .idle, .competing, .leaving, .crowded, .resting, .dormant, .retired: nil
         case .launching(let holding, _), .starting(let holding), .running(let holding, _), .stopping(let holding, _, _),
             .ending(let holding, _), .releasing(let holding, _, _, _):
             holding.lease.deadline

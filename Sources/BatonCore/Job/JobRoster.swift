@@ -72,6 +72,9 @@ package struct JobRoster: Equatable, Sendable {
 
     private func competes(_ job: JobDefinition) -> Bool { Standing(of: job, on: node) == .competes }
 
+    /// What the job's loop was begun with; nil: it has none. A loop is dormant while its job has nothing to do.
+    package func loop(of job: String) -> JobDefinition? { loops[job] }
+
     /// The loop of a job is done: what the files say of it by now counts.
     ///
     /// - Parameter legacy: the lock, if the loop still had it for the next one.

@@ -53,6 +53,25 @@ package struct TickMachine: Equatable, Sendable {
     package var isIdle: Bool { state == .waiting && restsUntil == nil }
     /// The next tick, in seconds: for people.
     package private(set) var nextTick: Int64?
+    /// What it waits for, in microseconds of the store's clock; nil: a change of the ledger.
+    private var moment: Int64?
+
+    /// When the job is to be looked at again, if nothing is to be done for so long that nobody need wait for it until
+    /// then: in microseconds of the store's clock. `Int64.max`: when its ledger changes. Nil: this is to go on.
+    ///
+    /// What was learned so far may be forgotten: whoever looks then learns it again.
+    ///
+    /// - Parameters:
+    ///   - time: the store's, in microseconds.
+    ///   - early: how long before there is something to do it is to be looked at; up to twice as long, so that not all
+    ///     jobs of a full hour are looked at at once. A wait that is not twice as long as that is no long one.
+    package func dormantUntil(time: Int64?, early: Duration = .seconds(5)) -> Int64? {
+        guard isIdle, tellAt == nil, view != nil, let time else { return nil }
+        guard let moment else { return .max }
+        let early = early.microseconds
+        if moment - time < 4 * early { return nil }
+        return moment - early - Int64(StableHash.number(of: planner.job, below: Int(early)))
+    }
 
     /// - Parameter upSince: when this node began to look after the job.
     package init(
@@ -139,6 +158,7 @@ package struct TickMachine: Equatable, Sendable {
             begin(.claiming, wantsChange: true)
             return .claim(.init(tick: time / 1_000_000, attempt: 1, omissions: []), nil, until: nil)
         case .wait(let until):
+            moment = until
             return .wait(until: instant(of: until, time, at: now))
         case .settle(let tick, let omissions):
             begin(.settling, wantsChange: true)

@@ -5,6 +5,7 @@ import BatonCore
 import BatonLock
 import BatonSystem
 import Logging
+import Synchronization
 
 /// The shell around one ``JobLoop``: one mailbox, one loop, one writer.
 ///
@@ -31,6 +32,35 @@ final class JobRunner: Sendable {
         case followers(Int)
         /// The watchdog asks whether this loop turns.
         case pulse
+        /// The competition of this number found nothing to do.
+        case dormant(Int, Dormancy)
+    }
+
+    /// Nothing is to be done before a moment of the store's clock, unless something is announced.
+    struct Dormancy: Sendable {
+        /// In microseconds; `Int64.max`: for ever.
+        let until: Int64
+        /// How often something had been announced when that was found out.
+        let rings: Int
+    }
+
+    /// How a loop ends.
+    enum Ending: Sendable {
+        /// It was told to be done. The lock, unless it is released.
+        case done(LockLegacy?)
+        case dormant(Dormancy)
+    }
+
+    /// Whoever wakes a scheduled job, and has it looked after while it has no loop.
+    struct Waker: Sendable {
+        /// When this node began to look after the job.
+        let upSince: Instant
+        /// The job was dormant before: that it stands by is no news.
+        let isKnown: Bool
+        /// How often something was announced of the job so far.
+        let rings: @Sendable () -> Int
+        /// Call it when the loop knows whether there is anything to do, or will not know soon.
+        let looked: @Sendable () -> Void
     }
 
     let definition: JobDefinition
@@ -39,13 +69,19 @@ final class JobRunner: Sendable {
     let inherited: RunLeftBehind?
     /// The lock, if the loop before this one left it.
     let legacy: LockLegacy?
+    /// Nil: the job has no schedule.
+    let waker: Waker?
+    /// How many follow its output.
+    private let followers = Atomic<Int>(0)
     private let mailbox: AsyncStream<Message>
     private let post: AsyncStream<Message>.Continuation
 
     init(
-        definition: JobDefinition, context: NodeContext, inherited: RunLeftBehind? = nil, legacy: LockLegacy? = nil
+        definition: JobDefinition, context: NodeContext, inherited: RunLeftBehind? = nil, legacy: LockLegacy? = nil,
+        waker: Waker? = nil
     ) {
         self.legacy = legacy
+        self.waker = waker
         self.definition = definition
         self.context = context
         self.inherited = inherited
@@ -55,6 +91,15 @@ final class JobRunner: Sendable {
     func send(_ event: JobMachine.Event) { post.yield(.event(event)) }
     func send(_ message: JobLoop.Message) { post.yield(.loop(message)) }
     func send(_ message: Message) { post.yield(message) }
+
+    /// So many more, or fewer, follow the output. A job whose output is followed does not become dormant.
+    func addFollowers(_ change: Int) {
+        followers.add(change, ordering: .relaxed)
+        send(.followers(change))
+    }
+
+    /// Of a job that may become dormant: how often something was announced of it so far.
+    var rings: Int? { followers.load(ordering: .relaxed) > 0 ? nil : waker?.rings() }
 
     /// The last output of the run on this node; nil: nothing runs here, or its keeper does not answer.
     func tail() async -> Bytes? {
@@ -71,11 +116,11 @@ final class JobRunner: Sendable {
     /// What the watchdog calls this loop.
     var loopName: String { "job \(definition.name)" }
 
-    /// Runs the job until it is drained, or makes room for another definition.
+    /// Runs the job until it is drained, makes room for another definition, or has nothing to do.
     ///
-    /// - Returns: when every run of it on this node has ended: nil if its lock is released, else the lock.
-    func run() async -> LockLegacy? {
-        var left: LockLegacy?
+    /// - Returns: when every run of it on this node has ended.
+    func run() async -> Ending {
+        var ending = Ending.done(nil)
         context.pulse.watch(loopName) { self.send(.pulse) }
         context.room.watch(definition.name) { self.send(JobLoop.Message.roomChanged) }
         let clock = context.store.clock
@@ -95,12 +140,12 @@ final class JobRunner: Sendable {
                 await Wedge.holdUp(definition.name)
                 #endif
                 shell.handle(message, &group)
-                if shell.loop.isDone { break }
+                if shell.loop.isDone || shell.loop.isDormant { break }
             }
-            left = shell.loop.legacy
+            ending = shell.ending
             group.cancelAll()
         }
-        return left
+        return ending
     }
 
     /// Passes the store's announcements on. Beside the loop, not around it: a run that was taken over is renewed at once,

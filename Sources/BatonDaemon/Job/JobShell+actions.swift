@@ -31,10 +31,10 @@ extension JobShell {
         }
     }
 
-    /// What a competition was won with.
-    private struct Victory: Sendable {
-        let grant: LockGrant
-        let runID: String
+    /// How a competition ends that was not withdrawn.
+    fileprivate enum Outcome: Sendable {
+        case won(LockGrant, runID: String)
+        case dormant(JobRunner.Dormancy)
     }
 
     private mutating func compete(_ election: Int, _ legacy: LockLegacy?, _ group: inout DiscardingTaskGroup) {
@@ -44,7 +44,7 @@ extension JobShell {
         waiter.note(fence: context.fences.largest(of: definition.name))
         let contend = definition.schedule.map { contenderForTicks($0, legacy) } ?? contender(legacy)
         group.addTask {
-            await withTaskGroup(of: Victory?.self) { inner in
+            await withTaskGroup(of: Outcome?.self) { inner in
                 inner.addTask {
                     do {
                         return try await contend()
@@ -60,47 +60,49 @@ extension JobShell {
                 let first = await inner.next() ?? nil
                 inner.cancelAll()
                 // The other one has nothing to add, and a grant is not kept waiting until it has noticed.
-                if let first { runner.send(.electionOver(election, first.grant, runID: first.runID)) }
+                if let first { runner.tell(of: first, election) }
                 let second = await inner.next() ?? nil
-                if first == nil { runner.send(.electionOver(election, second?.grant, runID: second?.runID ?? "")) }
+                if first == nil { runner.tell(of: second, election) }
             }
         }
     }
 
     /// For the lock alone; what the loop before left is kept, if that is possible.
-    private func contender(_ legacy: LockLegacy?) -> @Sendable () async throws -> Victory? {
+    private func contender(_ legacy: LockLegacy?) -> @Sendable () async throws -> Outcome? {
         let runID = RunID.fresh()
         let (runner, lock, bell, node, logger, waiter) = (runner, lock, competition, context.name, logger, waiter)
         let handicap = definition.placement.handicap(of: context.profile)
         return {
             let handover = legacy.map { Handover(lock: lock, legacy: $0, logger: logger) }
             if let grant = await handover?.takeOver(node: node, runID: runID) {
-                return Victory(grant: grant, runID: runID)
+                return .won(grant, runID: runID)
             }
             let grant = try await Contender(
                 lock, handicap: handicap, waiter: waiter,
                 holder: { HolderRecord(node: node, runID: runID, since: WallClock.rfc3339()).encode() },
                 tell: { runner.tell($0) }
             ).compete(until: nil, bell: bell)
-            return grant.map { Victory(grant: $0, runID: runID) }
+            return grant.map { .won($0, runID: runID) }
         }
     }
 
     /// For the lock with a tick.
     private func contenderForTicks(
         _ schedule: ScheduleSettings, _ legacy: LockLegacy?
-    ) -> @Sendable () async throws -> Victory? {
+    ) -> @Sendable () async throws -> Outcome? {
         let (runner, lock, bell, logger) = (runner, lock, competition, logger)
         let contender = TickContender(
             lock: lock, waiter: waiter, context: context, job: definition.name,
             handicap: definition.placement.handicap(of: context.profile),
             planner: TickPlanner(job: definition.name, settings: schedule), upSince: upSince - .seconds(5),
-            tell: { runner.send($0) }, tellOfLock: { runner.tell($0) }, logger: logger)
+            rings: { runner.rings }, tell: { runner.send($0) }, tellOfLock: { runner.tell($0) }, logger: logger)
         return {
             // The job had no schedule before: that lock has no tick.
             if let legacy { await Handover(lock: lock, legacy: legacy, logger: logger).giveBack() }
-            let (grant, runID) = try await contender.compete(bell: bell)
-            return Victory(grant: grant, runID: runID)
+            switch try await contender.compete(bell: bell) {
+            case .granted(let grant, let runID): return .won(grant, runID: runID)
+            case .dormant(let moment, let rings): return .dormant(.init(until: moment, rings: rings))
+            }
         }
     }
 
@@ -255,6 +257,15 @@ extension JobRunner {
             // Not before it is on disk: what is in the folder would be the only trace of the end.
             if isNew, ended != nil { await runs.archive(job: job, runID: runID) }
             return record
+        }
+    }
+
+    /// A competition is over; nil: it was withdrawn.
+    fileprivate func tell(of outcome: JobShell.Outcome?, _ election: Int) {
+        switch outcome {
+        case .won(let grant, let runID): send(.electionOver(election, grant, runID: runID))
+        case .dormant(let dormancy): send(.dormant(election, dormancy))
+        case nil: send(.electionOver(election, nil, runID: ""))
         }
     }
 

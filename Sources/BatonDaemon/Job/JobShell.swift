@@ -28,7 +28,7 @@ struct JobShell {
     var since = WallClock.rfc3339()
     var lastRun: StatusReport.LastRun?
     /// When the loop began to look after the job.
-    let upSince = BootClock.now()
+    let upSince: Instant
     /// The last run that was launched here, and when.
     var launched: (runID: String, since: String)?
     /// How the loop's run ended, until its lock is released.
@@ -39,6 +39,10 @@ struct JobShell {
     private var description: String
     /// The state that the log told of last.
     private var said: StatusReport.State?
+    /// Why the loop may end.
+    private var dormancy: JobRunner.Dormancy?
+    /// Whether others may look in its place.
+    private var hasLooked = false
     /// Who waits for the run's last output.
     private var tailReaders: [AsyncStream<Bytes>.Continuation] = []
     /// Who follows the output, and what they wait for.
@@ -59,6 +63,13 @@ struct JobShell {
         description = runner.definition.description
         // Of the loop before this one.
         lastRun = runner.context.board.job(runner.definition.name)?.lastRun
+        upSince = runner.waker?.upSince ?? BootClock.now()
+        if runner.waker?.isKnown == true { said = .standby }
+    }
+
+    /// How the loop ends, now that it does.
+    var ending: JobRunner.Ending {
+        if loop.isDormant, let dormancy { .dormant(dormancy) } else { .done(loop.legacy) }
     }
 
     mutating func begin(_ group: inout DiscardingTaskGroup) {
@@ -95,6 +106,9 @@ struct JobShell {
         case .outputWanted(let request):
             if desk.ask(request, of: loop.run) { link?.send(.output(after: request.after)) }
         case .followers(let change): desk.followers += change
+        case .dormant(let election, let dormancy):
+            self.dormancy = dormancy
+            advance(.dormant(election), &group)
         case .pulse:
             // A renewal that neither came back nor ran into its own time limit: this loop is not well.
             if !loop.machine.isRenewalOverdue(at: BootClock.now()) { context.pulse.progressed(runner.loopName) }
@@ -108,6 +122,10 @@ struct JobShell {
         }
         for effect in effects { perform(effect, &group) }
         if loop.run?.isConnected != true { link = nil }
+        if !hasLooked, !loop.machine.isLooking {
+            hasLooked = true
+            runner.waker?.looked()
+        }
     }
 
     private mutating func heard(_ report: KeeperReport?, of runID: String, _ group: inout DiscardingTaskGroup) {

@@ -6,7 +6,8 @@ import BatonLock
 import BatonSystem
 import Logging
 
-/// A scheduled job without a run here: the shell around a ``TickMachine``, until the job's lock is granted with a tick.
+/// A scheduled job without a run here: the shell around a ``TickMachine``, until the job's lock is granted with a tick, or
+/// there is nothing to do for a while.
 struct TickContender: Sendable {
     let lock: LockClient
     let waiter: Waiter
@@ -16,20 +17,30 @@ struct TickContender: Sendable {
     let planner: TickPlanner
     /// When this node began to look after the job.
     let upSince: Instant
+    /// How often something was announced of the job so far; nil: somebody waits for what it does here.
+    let rings: @Sendable () -> Int?
     let tell: @Sendable (JobMachine.Event) -> Void
     let tellOfLock: @Sendable (Waiting) -> Void
     let logger: Logger
 
+    enum Ending: Sendable {
+        /// The lock, and what the run is to be called.
+        case granted(LockGrant, runID: String)
+        /// Nothing is to be done before that moment of the store's clock, unless something is announced that was not
+        /// among those `rings`.
+        case dormant(until: Int64, rings: Int)
+    }
+
     /// - Parameter bell: rings when something may have changed.
-    /// - Returns: the lock, and what the run is to be called.
     /// - Throws: `LockError` when the store refuses for good, `CancellationError`. An unreachable store is waited for.
-    func compete(bell: Doorbell) async throws -> (LockGrant, runID: String) {
+    func compete(bell: Doorbell) async throws -> Ending {
         var machine = TickMachine(
             planner, node: context.name, maxLockTimeout: context.storeSettings.maxLockTimeout,
             upSince: upSince)
         var action = handle(.began, &machine)
         var told: JobMachine.Waiting?
         var news = OmissionNews()
+        var rings: Int?
         while true {
             try Task.checkCancellation()
             switch action {
@@ -39,15 +50,23 @@ struct TickContender: Sendable {
                     told = waiting
                     tell(.waiting(waiting))
                 }
+                if let moment = machine.dormantUntil(time: lock.store.tickTime()), let known = self.rings() {
+                    if known == rings { return .dormant(until: moment, rings: known) }
+                    // Of what was announced since, a competition may have heard and not known what it means.
+                    action = handle(.rang, &machine)
+                    continue
+                }
                 // One that has passed would silence the bell.
                 if BootClock.now() < until { await bell.wait(until: until) }
                 action = handle(BootClock.now() < until ? .rang : .woke, &machine)
             case .settle(let expected, let tick, let omissions):
+                rings = self.rings()
                 let lines = lines(omissions)
                 news.asked(omissions, lines, expecting: expected)
                 action = handle(try await settle(expected, upTo: tick, lines, &news), &machine)
             case .claim(let turn, let expected, let until):
                 told = nil
+                rings = self.rings()
                 let runID = RunID.fresh()
                 let claim = claim(turn, expected, runID)
                 news.asked(turn.omissions, claim.lines, expecting: expected)
@@ -56,7 +75,7 @@ struct TickContender: Sendable {
                 if let grant = try await contender.compete(until: until, bell: bell) {
                     context.ticks.saw(turn.tick, of: job)
                     for omission in news.granted(claim.lines) { tell(omission) }
-                    return (grant, runID)
+                    return .granted(grant, runID: runID)
                 }
                 if let view = contender.ledger { await tell(&news, view) }
                 action = handle(contender.ledger.map { saw($0) } ?? .timeUp, &machine)

@@ -96,6 +96,9 @@ struct MeasuredStore: LockStore {
     ) async throws -> Result {
         try await base.withAnnouncements(of: keys, body)
     }
+
+    func connect(_ bell: Doorbell, to keys: LockKeys) { base.connect(bell, to: keys) }
+    func disconnect(_ bell: Doorbell, from keys: LockKeys) { base.disconnect(bell, from: keys) }
 }
 
 extension LockStore {

@@ -134,6 +134,8 @@ package struct Daemon: Sendable {
             services.addTask { try await control.serve() }
             services.addTask { try await pulse.run() }
             services.addTask { await outlets.run() }
+            services.addTask { await board.wakeInTime() }
+            services.addTask { await board.giveMemoryBack() }
             services.addTask { await context.outcomes.deliver(in: context) }
             services.addTask { await context.marks.keep(in: context) }
             services.addTask { await notifier.run() }

@@ -25,7 +25,7 @@ extension DaemonBackend {
     /// - Throws: for a job that this node does not know, or whose output does not come by here.
     private func checkOutput(of job: String) throws(ControlError) {
         guard context.board.job(job) != nil else { throw .unknownJob(job) }
-        if case .file(let path) = board.runner(of: job)?.definition.output {
+        if case .file(let path) = board.loop(of: job)?.output {
             throw .failed("the output of \(job) goes to \(path), on the node that runs it")
         }
     }

@@ -25,7 +25,7 @@ extension DaemonBackend {
             let names = context.board.all().map(\.name) + records.flatMap { $0.jobs.map(\.name) }
             throw .unknownJob(job, nearest: Spelling.nearest(to: job, among: Set(names)))
         }
-        let timeout = board.runner(of: job)?.definition.lock.timeout ?? context.storeSettings.maxLockTimeout
+        let timeout = board.loop(of: job)?.lock.timeout ?? context.storeSettings.maxLockTimeout
         var facts = ExplainFacts(node: context.name, job: job, state: shown?.state, timeout: timeout)
         facts.reason = shown?.reason
         facts.nodes = records

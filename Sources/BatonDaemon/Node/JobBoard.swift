@@ -8,23 +8,33 @@ import BatonSystem
 import Logging
 import Synchronization
 
-/// All jobs of a node: a ``JobRoster``, and the loops of those that run here.
+/// All jobs of a node: a ``JobRoster``, and the loops of those that run here, or are about to.
 final class JobBoard: Sendable {
-    private struct State {
+    struct State {
         var roster: JobRoster
         /// The loops that turn, also those that are about to be done.
         var runners: [String: JobRunner] = [:]
+        /// Of them, those that were told to be done.
+        var told: Set<String> = []
+        /// The loops of scheduled jobs that need not turn.
+        var dormant = DormantJobs()
+        /// So many loops became dormant since their memory was given back.
+        var fellAsleep = 0
+        /// How the scheduled jobs hear of announcements.
+        var ears: [String: Ear] = [:]
     }
 
-    private let state: Mutex<State>
-    private let context: NodeContext
+    let state: Mutex<State>
+    let context: NodeContext
+    /// Rings when a job may have to be woken earlier than was known.
+    let timer = Doorbell()
     /// Runs that an earlier daemon left, by job.
     private let inherited: [String: RunLeftBehind]
     /// What is wrong with the files that can't be used.
     private let invalid: [String: StatusReport.Job]
     /// Loops to be run.
     private let begun: AsyncStream<JobRunner>
-    private let begin: AsyncStream<JobRunner>.Continuation
+    let begin: AsyncStream<JobRunner>.Continuation
 
     /// - Parameter inherited: runs that an earlier daemon left, by job.
     init(jobs: [LoadedJob], inherited: [String: RunLeftBehind], context: NodeContext) {
@@ -53,8 +63,11 @@ final class JobBoard: Sendable {
         }
     }
 
-    /// The loop of a job that runs here, or would.
+    /// The loop of a job that runs here, or would; nil: it has none, or has nothing to do.
     func runner(of job: String) -> JobRunner? { state.withLock { $0.runners[job] } }
+
+    /// What the loop of a job goes by, be it dormant or not.
+    func loop(of job: String) -> JobDefinition? { state.withLock { $0.roster.loop(of: job) } }
 
     /// By the job's file, whether or not it runs here.
     func definition(of job: String) -> JobDefinition? { state.withLock { $0.roster.definitions[job] } }
@@ -68,45 +81,82 @@ final class JobBoard: Sendable {
         await withDiscardingTaskGroup { group in
             for await runner in begun {
                 group.addTask {
-                    guard let legacy = self.ended(runner, leaving: await runner.run()) else { return }
+                    guard let legacy = self.ended(runner, await runner.run()) else { return }
                     await Handover(lock: runner.lock, legacy: legacy, logger: self.context.logger).giveBack()
                     self.context.room.free(runner.definition.name)
-                    _ = self.ended(runner, leaving: nil)
+                    _ = self.ended(runner, .done(nil))
                 }
             }
         }
     }
 
-    /// The loop of a job is done.
+    /// The loop of a job is over.
     ///
-    /// - Parameter legacy: the lock, if the loop still had it for the next one.
     /// - Returns: the lock, if it is to be given back.
-    private func ended(_ runner: JobRunner, leaving legacy: LockLegacy?) -> LockLegacy? {
+    private func ended(_ runner: JobRunner, _ ending: JobRunner.Ending) -> LockLegacy? {
         let name = runner.definition.name
         return state.withLock { state in
-            let order = state.roster.loopEnded(name, leaving: legacy)
-            if case .giveBack(_, let legacy) = order { return legacy }
-            state.runners[name] = nil
-            carryOut(order.map { [$0] } ?? [], &state)
+            switch ending {
+            case .dormant(let dormancy) where !state.told.contains(name):
+                state.runners[name] = nil
+                fallAsleep(name, dormancy, &state)
+            case .dormant: loopEnded(name, &state)
+            case .done(let legacy):
+                let order = state.roster.loopEnded(name, leaving: legacy)
+                if case .giveBack(_, let legacy) = order { return legacy }
+                carryOn(name, order, &state)
+            }
             return nil
         }
+    }
+
+    /// The loop of a job, turning or not, has come to its end, and leaves nothing.
+    private func loopEnded(_ job: String, _ state: inout State) {
+        carryOn(job, state.roster.loopEnded(job, leaving: nil), &state)
+    }
+
+    private func carryOn(_ job: String, _ order: JobRoster.Order?, _ state: inout State) {
+        state.runners[job] = nil
+        state.told.remove(job)
+        forget(job, &state)
+        carryOut(order.map { [$0] } ?? [], &state)
     }
 
     private func carryOut(_ orders: [JobRoster.Order], _ state: inout State, isStart: Bool = false) {
         for order in orders {
             switch order {
             case .begin(let definition, let legacy):
-                let runner = JobRunner(
-                    definition: definition, context: context,
-                    inherited: isStart ? inherited[definition.name] : nil, legacy: legacy)
-                state.runners[definition.name] = runner
-                begin.yield(runner)
-            case .tell(let job, let event): state.runners[job]?.send(event)
-            case .supersede(let job, let definition): state.runners[job]?.send(.superseded(definition))
+                let inherited = isStart ? inherited[definition.name] : nil
+                let mayWait = inherited == nil && legacy == nil
+                if definition.schedule != nil { keep(definition, isAwake: !mayWait, &state) }
+                if definition.schedule == nil || !mayWait {
+                    start(definition, inherited: inherited, legacy: legacy, &state)
+                }
+            case .tell(let job, let event): tell(job, .event(event), &state)
+            case .supersede(let job, let definition): tell(job, .superseded(definition), &state)
             case .showIdle(let job): showIdle(job, state.roster)
             case .giveBack: break  // only at the end of a loop, which sees to it
             }
         }
+        wakeJobs(&state)
+    }
+
+    func start(
+        _ definition: JobDefinition, inherited: RunLeftBehind? = nil, legacy: LockLegacy? = nil,
+        _ state: inout State
+    ) {
+        let runner = JobRunner(
+            definition: definition, context: context, inherited: inherited, legacy: legacy,
+            waker: waker(of: definition.name, state))
+        state.runners[definition.name] = runner
+        begin.yield(runner)
+    }
+
+    /// Tells a job's loop to be done. One that does not turn is.
+    private func tell(_ job: String, _ message: JobRunner.Message, _ state: inout State) {
+        guard let runner = state.runners[job] else { return loopEnded(job, &state) }
+        state.told.insert(job)
+        runner.send(message)
     }
 
     /// What there is to be seen of a job that has no loop.

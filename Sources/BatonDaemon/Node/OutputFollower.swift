@@ -57,7 +57,7 @@ struct OutputFollower: FollowedOutput {
 
     private mutating func look() async throws {
         pause = Self.pause
-        let runner = backend.board.runner(of: job)
+        let runner = backend.board.awakened(job)
         watch.replace(by: runner)
         guard let runner else {
             // Disabled, or about to begin with another definition; or gone.
@@ -135,8 +135,8 @@ struct OutputFollower: FollowedOutput {
                 return runner
             }
             if old === new { return }
-            old?.send(.followers(-1))
-            new?.send(.followers(1))
+            old?.addFollowers(-1)
+            new?.addFollowers(1)
         }
     }
 }

@@ -7,17 +7,29 @@ import Synchronization
 
 /// What each job's loop last said of itself. One writer a job, read by the control socket and the status line.
 final class StatusBoard: Sendable {
-    private struct Entry: Sendable {
-        var job: StatusReport.Job
-        /// Where the job stands, for what depends on the moment of the question.
-        var machine: JobMachine?
+    /// Objects, because both are large: of most jobs there is nothing but their names to be said.
+    private final class Entry: Sendable {
+        let job: StatusReport.Job
+        let loop: Loop?
+
+        init(_ job: StatusReport.Job, _ loop: Loop?) {
+            self.job = job
+            self.loop = loop
+        }
+    }
+    /// Where a job stands that has a loop, for what depends on the moment of the question.
+    private final class Loop: Sendable {
+        let machine: JobMachine
+
+        init(_ machine: JobMachine) { self.machine = machine }
     }
     private let entries = Mutex<[String: Entry]>([:])
     /// How often something was posted.
     private let posts = Atomic<Int>(0)
 
     func post(_ job: StatusReport.Job, machine: JobMachine? = nil) {
-        entries.withLock { $0[job.name] = Entry(job: job, machine: machine) }
+        let entry = Entry(job, machine.map { Loop($0) })
+        entries.withLock { $0[job.name] = entry }
         posts.add(1, ordering: .releasing)
     }
 
@@ -33,7 +45,7 @@ final class StatusBoard: Sendable {
     func job(_ name: String) -> StatusReport.Job? { entries.withLock { $0[name] }.map(current) }
 
     /// Where a job stands; nil: it has no loop here.
-    func machine(of name: String) -> JobMachine? { entries.withLock { $0[name]?.machine } }
+    func machine(of name: String) -> JobMachine? { entries.withLock { $0[name]?.loop?.machine } }
 
     /// Sorted by name.
     func all() -> [StatusReport.Job] {
@@ -46,8 +58,9 @@ final class StatusBoard: Sendable {
         let now = BootClock.now()
         return entries.map { entry in
             var reading = NodeReading.Job(
-                name: entry.job.name, state: entry.job.state, isScheduled: entry.machine?.isScheduled)
-            if entry.job.run != nil, let machine = entry.machine, let deadline = machine.leaseDeadline {
+                name: entry.job.name, state: entry.job.state,
+                isScheduled: entry.loop?.machine.isScheduled ?? (entry.job.kind == "scheduled" ? true : nil))
+            if entry.job.run != nil, let machine = entry.loop?.machine, let deadline = machine.leaseDeadline {
                 reading.lease = .init(left: deadline - now, timeout: machine.timing.timeout)
             }
             return reading
@@ -57,7 +70,7 @@ final class StatusBoard: Sendable {
     /// What is left of a lease, or of a wait, is counted at the moment of the question.
     private func current(_ entry: Entry) -> StatusReport.Job {
         var job = entry.job
-        if let machine = entry.machine {
+        if let machine = entry.loop?.machine {
             let now = BootClock.now()
             let description = machine.describe(at: now)
             job.reason = description.reason

@@ -48,15 +48,21 @@ final class Announcements {
     }
 
     /// Rings `bell` at each announcement on `channel`; `ready` is resumed when that is in force, or will not be soon.
-    func listen(on channel: [UInt8], _ bell: Doorbell, ready: CheckedContinuation<Void, Never>) {
+    func listen(on channel: [UInt8], _ bell: Doorbell, ready: CheckedContinuation<Void, Never>? = nil) {
         let id = ObjectIdentifier(bell)
         let isFirst = subscriptions[channel] == nil
         subscriptions[channel, default: Subscription()].bells[id] = bell
-        if case .down = state { return ready.resume() }
-        if subscriptions[channel]?.isConfirmed == true { return ready.resume() }
-        subscriptions[channel]?.unready[id] = ready
-        loop.assumeIsolated().scheduleTask(in: Self.longestWait) { self.becameReady(id, on: channel) }
-        if isFirst { subscribe(to: [channel]) }
+        if case .down = state {
+            ready?.resume()
+        } else if subscriptions[channel]?.isConfirmed == true {
+            ready?.resume()
+        } else {
+            if let ready {
+                subscriptions[channel]?.unready[id] = ready
+                loop.assumeIsolated().scheduleTask(in: Self.longestWait) { self.becameReady(id, on: channel) }
+            }
+            if isFirst { subscribe(to: [channel]) }
+        }
         wanted.yield()
     }
 

@@ -7,6 +7,7 @@
 #ifndef BATON_CLINUX_H
 #define BATON_CLINUX_H
 
+#include <malloc.h>
 #include <poll.h>
 #include <signal.h>
 #include <stddef.h>

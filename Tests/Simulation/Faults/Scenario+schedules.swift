@@ -8,6 +8,8 @@ extension Scenario {
     /// Some of the jobs of some worlds have a schedule. With chances of its own: all else of a seed's world is as it was
     /// before there were such jobs.
     mutating func setSchedules(_ unit: Int64) {
+        var drowsiness = Chance(seed: seed, stream: 7)
+        hasDormantJobs = drowsiness.happens(700)
         var chance = Chance(seed: seed, stream: 6)
         guard chance.happens(300) else { return }
         for index in jobs.indices where chance.happens(700) {

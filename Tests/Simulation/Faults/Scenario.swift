@@ -48,6 +48,8 @@ package struct Scenario: Sendable {
     var replication: Replication
     /// `store.replicas`.
     var quorum = ReplicaQuorum(replicas: 0)
+    /// Whether a scheduled job has no loop while it has nothing to do.
+    var hasDormantJobs = false
     /// Runs at once on a node; 0: no limit.
     var maxRuns: Int
     /// Where the longest lease ends, for the rest of the world's arithmetic.

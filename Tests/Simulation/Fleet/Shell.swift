@@ -26,11 +26,17 @@ final class Shell {
     var keeper: Attachment?
     var arrivals: [Attachment] = []
     var alarm = Alarm()
+    /// Of a job that has nothing to do: when it is looked at again, by the store's clock.
+    var dormantUntil: Int64?
+    /// The same, before the loop was told.
+    var wakesAt: Int64 = .max
+    /// It was told to be done, and may not have heard yet.
+    var isTold = false
     var isDone = false
     /// How the run of a tick ended, until that is on its way to the store.
     var ended: (runID: String, outcome: RunOutcome)?
-    /// When the loop began, by the node's clock.
-    let began: Instant
+    /// When the node began to look after the job, by its clock.
+    var began: Instant
     /// What the judge remembers: when a nonce that has to be waited for first came.
     var nonces: [Bytes: Instant] = [:]
 

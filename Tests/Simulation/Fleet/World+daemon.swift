@@ -144,7 +144,7 @@ extension World {
         }
     }
 
-    private mutating func makeShell(
+    mutating func makeShell(
         _ definition: JobDefinition, _ node: Int, _ job: Int, legacy: LockLegacy?
     ) -> Shell {
         shellCount += 1
@@ -197,10 +197,16 @@ extension World {
         else { return }
         guard let shell = shell(node, job) else { return beginLoop(node, job, legacy: nil) }
         switch shell.definition.change(to: definition).effect {
-        case _ where !definition.enabled: post(.event(.drain), to: shell)
-        case .restart: post(.event(.replaced), to: shell)
-        case .none, .withoutRestart: post(.event(.superseded(definition.restart)), to: shell)
+        case _ where !definition.enabled: order(.drain, shell)
+        case .restart: order(.replaced, shell)
+        case .none, .withoutRestart: order(.superseded(definition.restart), shell)
         }
+    }
+
+    /// Tells a loop to be done, now or after its run.
+    private mutating func order(_ event: JobMachine.Event, _ shell: Shell) {
+        shell.isTold = true
+        post(.event(event), to: shell)
     }
 
     // MARK: End
@@ -211,7 +217,7 @@ extension World {
         }
         nodes[node].daemon.ending = ending
         let event: JobMachine.Event = ending == .drained ? .drain : .relieved
-        for shell in nodes[node].daemon.shells { if let shell { post(.event(event), to: shell) } }
+        for shell in nodes[node].daemon.shells { if let shell { order(event, shell) } }
         if nodes[node].daemon.shells.allSatisfy({ $0 == nil }) {
             schedule(.daemonEnd, at: now, node: node, job: 0, slot: nodes[node].daemon.life)
         }

@@ -108,6 +108,7 @@ extension World {
 
     /// An announcement: worth asking again.
     mutating func ring(_ shell: Shell) {
+        if shell.dormantUntil != nil { return wakeUp(shell) }
         if let election = shell.election, election.rest == .tick {
             shell.isRung = true
             wake(election)

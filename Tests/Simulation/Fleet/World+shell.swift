@@ -36,6 +36,7 @@ extension World {
     }
 
     private mutating func finishIfDone(_ shell: Shell) {
+        if shell.loop.isDormant, shell.dormantUntil == nil { fallAsleep(shell) }
         guard shell.loop.isDone, !shell.isDone else { return }
         shell.isDone = true
         loopIsDone(shell)
@@ -82,7 +83,7 @@ extension World {
 
     // MARK: Timers
 
-    private mutating func setAlarm(_ instant: Instant, _ shell: Shell) {
+    mutating func setAlarm(_ instant: Instant, _ shell: Shell) {
         shell.alarm.due = instant
         let truth = nodes[shell.node].clock.truth(of: instant) + physics.between(0, 200_000)
         if shell.alarm.armed <= truth { return }
@@ -95,6 +96,7 @@ extension World {
         guard let due = shell.alarm.due else { return }
         if clock(shell.node) < due { return setAlarm(due, shell) }
         shell.alarm.due = nil
+        if shell.dormantUntil != nil { return wakeIfDue(shell) }
         advance(shell, .event(.woke))
     }
 

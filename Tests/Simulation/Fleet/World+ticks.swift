@@ -25,6 +25,13 @@ extension World {
                 shell.isRung = false
                 return go(on: election, .rang, shell)
             }
+            if let moment = election.ticks?.dormantUntil(time: tickTime(node), early: .milliseconds(100)),
+                scenario.hasDormantJobs
+            {
+                shell.election = nil
+                shell.wakesAt = moment
+                return post(.dormant(election.number), to: shell)
+            }
             if election.ticks?.isIdle == true { advance(shell, .event(.waiting(.tick(election.ticks?.nextTick)))) }
             election.rest = .tick
             setAlarm(election, until)
@@ -57,6 +64,33 @@ extension World {
             keys: scenario.jobs[job].keys, policy: shell.policy, token: token,
             handicap: scenario.nodes[node].handicap, claim: claim)
         contest(election, .began(until: until))
+    }
+
+    // MARK: Jobs that have nothing to do
+
+    /// The loop is over; what rang since the ledger was looked at begins another one at once.
+    mutating func fallAsleep(_ shell: Shell) {
+        judge.saw(.fellAsleep)
+        shell.dormantUntil = shell.wakesAt
+        shell.alarm.due = nil
+        if shell.isRung { wakeUp(shell) } else { wakeIfDue(shell) }
+    }
+
+    /// As for the daemon's timer: not for very long, so that a clock that was set is noticed.
+    mutating func wakeIfDue(_ shell: Shell) {
+        guard let moment = shell.dormantUntil else { return }
+        let left = tickTime(shell.node).map { Duration.microseconds(min(moment - $0, 2_000_000)) } ?? .seconds(1)
+        if left <= .zero { return wakeUp(shell) }
+        setAlarm(clock(shell.node) + left, shell)
+    }
+
+    /// Another loop follows, which has nothing from the one before. One that is told to be done is done.
+    mutating func wakeUp(_ shell: Shell) {
+        if shell.isTold { return }
+        judge.saw(.wokeUp)
+        let next = makeShell(shell.definition, shell.node, shell.job, legacy: nil)
+        next.began = shell.began
+        advance(next, .begun)
     }
 
     mutating func wakeTicks(_ election: Election) {

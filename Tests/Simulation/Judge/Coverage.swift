@@ -8,6 +8,7 @@ package enum Turn: String, CaseIterable, Sendable {
     case leaseRanOut, cleared, guardKilled, daemonKilled, startedTooLate, staleOrder, jobLockRefused, launchFailed
     case restartedInPlace, failedOver, exchanged, clockNotice, secondDaemonRefused
     case ledgerSeen, tickSettled, tickClaimed, retryClaimed, tickStarted, retryStarted, outcomeLate, replaced
+    case fellAsleep, wokeUp
 }
 
 /// What was counted in one world, or in many.

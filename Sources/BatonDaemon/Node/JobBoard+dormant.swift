@@ -1,0 +1,138 @@
+// This source file is part of Baton.
+// SPDX-License-Identifier: Apache-2.0
+
+import BatonCore
+import BatonLock
+import BatonSystem
+import Synchronization
+
+/// Scheduled jobs that have nothing to do have no loop: one timer wakes all of them, and each hears of announcements.
+///
+/// A loop costs some tens of kilobytes; a node may have ten thousand jobs that are due once a day.
+extension JobBoard {
+    /// How a scheduled job hears of announcements, whether or not its loop turns.
+    struct Ear {
+        let bell: Doorbell
+        let keys: LockKeys
+        /// When this node began to look after the job.
+        let upSince: Instant
+    }
+
+    /// What the watchdog calls the timer.
+    private static let timerName = "ticks"
+    /// It is not set for longer, so that a clock of the store that was set is noticed.
+    private static let longestWait = Duration.seconds(60)
+
+    /// Wakes jobs in time, until it is cancelled.
+    func wakeInTime() async {
+        let timer = timer
+        context.pulse.watch(Self.timerName) { timer.ring() }
+        defer { context.pulse.forget(Self.timerName) }
+        while !Task.isCancelled {
+            context.pulse.progressed(Self.timerName)
+            let next = state.withLock { state in
+                wakeJobs(&state)
+                return state.dormant.nextWake
+            }
+            let time = context.store.tickTime()
+            let left = next.map { next in time.map { Duration.microseconds(next - $0) } ?? .seconds(1) }
+            await timer.wait(until: BootClock.now() + min(left ?? Self.longestWait, Self.longestWait))
+        }
+    }
+
+    /// Gives back what many loops have used that are over, until it is cancelled.
+    func giveMemoryBack() async {
+        var last = 0
+        while !Task.isCancelled {
+            let ended = state.withLock { $0.fellAsleep }
+            // Not in the middle of it.
+            if ended >= Self.many, ended == last {
+                FreedMemory.giveBack()
+                state.withLock { $0.fellAsleep -= ended }
+            }
+            last = ended
+            try? await BootClock.sleep(until: BootClock.now() + .seconds(5))  // ended early: cancelled
+        }
+    }
+
+    /// That is worth its while after so many.
+    private static let many = 256
+
+    /// The loop of a job, which is woken if it is dormant; nil: it has none.
+    func awakened(_ job: String) -> JobRunner? {
+        state.withLock { state in
+            if state.dormant.wake(job), let definition = state.roster.loop(of: job) {
+                start(definition, &state)
+            }
+            return state.runners[job]
+        }
+    }
+
+    // MARK: Steps of the board
+
+    /// From now on the job is looked after.
+    func keep(_ definition: JobDefinition, isAwake: Bool, _ state: inout State) {
+        let job = definition.name
+        let bell = Doorbell { [weak self] in self?.rang(job) }
+        let ear = Ear(
+            bell: bell, keys: LockKeys(prefix: context.storeSettings.prefix, job: job), upSince: BootClock.now())
+        state.ears[job] = ear
+        state.dormant.add(job, isAwake: isAwake)
+        if !isAwake { show(definition) }
+        context.store.connect(bell, to: ear.keys)
+    }
+
+    /// The job is looked after no more.
+    func forget(_ job: String, _ state: inout State) {
+        state.dormant.remove(job)
+        guard let ear = state.ears.removeValue(forKey: job) else { return }
+        context.store.disconnect(ear.bell, from: ear.keys)
+    }
+
+    func fallAsleep(_ job: String, _ dormancy: JobRunner.Dormancy, _ state: inout State) {
+        if let definition = state.roster.loop(of: job) { show(definition) }
+        state.fellAsleep += 1
+        state.dormant.slept(job, until: dormancy.until, rings: dormancy.rings)
+        wakeJobs(&state)
+        timer.ring()
+    }
+
+    /// Starts the loops of those that are to be awake.
+    func wakeJobs(_ state: inout State) {
+        if state.roster.ending != nil { return }
+        for job in state.dormant.wake(at: context.store.tickTime()) {
+            if let definition = state.roster.loop(of: job) { start(definition, &state) }
+        }
+    }
+
+    func waker(of job: String, _ state: State) -> JobRunner.Waker? {
+        guard let ear = state.ears[job] else { return nil }
+        return JobRunner.Waker(
+            upSince: ear.upSince, isKnown: state.dormant.hasSlept(job),
+            rings: { [weak self] in self?.state.withLock { $0.dormant.rings(of: job) } ?? 0 },
+            looked: { [weak self] in self?.looked(job) })
+    }
+
+    private func rang(_ job: String) {
+        state.withLock { state in
+            // Who is awake sees to it, and at the beginning all are rung.
+            if state.dormant.isDormant(job), state.dormant.hasSlept(job) { context.marks.announced(job) }
+            state.dormant.rang(job)
+            wakeJobs(&state)
+        }
+    }
+
+    private func looked(_ job: String) {
+        state.withLock { state in
+            state.dormant.looked(job)
+            wakeJobs(&state)
+        }
+    }
+
+    private func show(_ definition: JobDefinition) {
+        var shown = StatusReport.Job(
+            name: definition.name, description: definition.description, kind: "scheduled", state: .standby)
+        shown.lastRun = context.board.job(definition.name)?.lastRun
+        context.board.post(shown)
+    }
+}
