@@ -110,6 +110,7 @@ extension World {
         switch stage {
         case 0:
             mend()
+            noteSettledTicks()
             schedule(.end, at: now + 4 * scenario.longest, slot: 3)
             schedule(.end, at: now + 4 * scenario.longest + settling, slot: 1)
         case 3: letEverythingRun()

@@ -31,6 +31,8 @@ struct Judge {
         /// Runs with live processes.
         var live: [Int32] = []
         var lastFence: Int64 = 0
+        /// The last tick that was known to be dealt with when the faults were over.
+        var settled: Int64 = 0
         /// The last tick that was run, and its attempt.
         var lastTurn: (tick: Int64, attempt: Int) = (0, 0)
         var lastNode = -1

@@ -148,7 +148,7 @@ extension World {
     /// After the last fault: every job that can run does, once.
     mutating func judgeLiveness() {
         for job in scenario.jobs.indices {
-            guard nodes.indices.contains(where: { competes($0, job) }) else { continue }
+            guard nodes.indices.contains(where: { competes($0, job) }), hasBeenDue(job) else { continue }
             checkOverlap(job: job)
             let live = judge.jobs[job].live.count
             let isShort = scenario.jobs[job].work.lasts > 0
@@ -158,6 +158,23 @@ extension World {
                         + "have been over for so long")
             }
         }
+    }
+
+    /// The faults are over: which ticks are known to be dealt with.
+    mutating func noteSettledTicks() {
+        for (job, plan) in scenario.jobs.enumerated() {
+            let ledger = server.model.look(at: plan.keys, withLedger: true, at: server.time(at: now)).ledger
+            judge.jobs[job].settled = max(ledger?.entry?.tick ?? 0, nodes.map { $0.ticks[job] }.max() ?? 0)
+        }
+    }
+
+    /// Whether a tick of the job was due early enough since the last fault. When the store's clock was put back, what was
+    /// settled before is ahead of it, and until the clock has come there, no tick is due.
+    private func hasBeenDue(_ job: Int) -> Bool {
+        guard let schedule = scenario.jobs[job].definition.schedule,
+            let next = schedule.schedule.next(after: judge.jobs[job].settled)
+        else { return true }
+        return next * 1_000_000 <= server.time(at: now - scenario.longest)
     }
 
     /// After everything was stopped: nothing is left.
