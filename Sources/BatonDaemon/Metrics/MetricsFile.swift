@@ -17,6 +17,12 @@ final class MetricsFile: Sendable {
     private let trouble = Mutex<String?>(nil)
 
     private static let interval = Duration.seconds(15)
+    /// The folder may be on a disk, or a server, that hangs: that takes no other thread's place. Never ended.
+    private static let pool: NIOThreadPool = {
+        let pool = NIOThreadPool(numberOfThreads: 1)
+        pool.start()
+        return pool
+    }()
 
     init(_ path: String, scrape: MetricsScrape, logger: Logger) {
         self.path = path
@@ -41,8 +47,7 @@ final class MetricsFile: Sendable {
         let page = await scrape.page()
         var reason: String?
         do {
-            // The folder may be on a disk, or a server, that hangs.
-            try await NIOThreadPool.singleton.runIfActive { [path] in try Files.write(path, page, mode: 0o644) }
+            try await Self.pool.runIfActive { [path] in try Files.write(path, page, mode: 0o644) }
         } catch {
             reason = "\(error)"
         }
