@@ -69,7 +69,8 @@ final class MarkMemory: Sendable {
             }
             var rest = jobs
             do throws(LockError) {
-                for job in jobs.sorted() where !Task.isCancelled {
+                // Of a job that this node does not have, it is kept as it was: it may come back.
+                for job in jobs.sorted() where !Task.isCancelled && context.board.job(job) != nil {
                     try await compare(job, in: context)
                     rest.remove(job)
                 }
