@@ -30,6 +30,10 @@ struct Stop: AsyncParsableCommand {
         if report.isHeldDown {
             return PrintableText.escaped("\(report.job) is held down on every node; \"batonctl run\" lets it run again")
         }
+        if report.isGivenUp == true {
+            return PrintableText.escaped(
+                "\(report.job) does not run now, and its last run is not tried again; its next ticks are run as ever")
+        }
         guard let node = report.node else {
             return PrintableText.escaped(
                 "\(report.job) does not run now; \"batonctl pause\" keeps it from being started")

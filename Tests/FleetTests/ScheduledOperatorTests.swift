@@ -177,6 +177,36 @@ import Testing
         }
     }
 
+    /// From a node that did not run it.
+    @Test func whatWouldBeTriedAgainIsGivenUp() async throws {
+        try await withServer { server in
+            try await withFleet(server: server) { fleet in
+                let nodes = try ["a", "b"].map { try fleet.node($0) }
+                for node in nodes {
+                    let rules =
+                        "every = '12s'\nretry = { attempts = 3, delay = '4s', elsewhere = false }\noutput.to = 'none'\n"
+                    try node.job("job", "shell = 'exit 3'\n" + rules)
+                    try node.start()
+                }
+                try await waitUntilUp(nodes)
+                // The first attempt at a tick has just failed.
+                let first = try await waitForHistory(nodes[0]) {
+                    $0.runs.first.map { $0.outcome == "failed" && $0.attempt == 1 } ?? false
+                }
+                let run = try #require(first.runs.first)
+                let other = run.node == "a" ? nodes[1] : nodes[0]
+                let stopped = try await other.batonctl("stop", "job")
+                #expect(stopped.code == 0 && stopped.output.contains("is not tried again"), "\(stopped)")
+                let again = try await other.batonctl("stop", "job", "--json")
+                #expect(again.code == 0 && !again.output.contains("given_up"), "\(again)")
+                let later = try await waitForHistory(nodes[0]) { $0.runs.first.map { $0.tick > run.tick } == true }.runs
+                #expect(later.filter { $0.tick == run.tick }.map(\.attempt) == [1])
+                // The tick after it is tried again as ever.
+                _ = try await waitForHistory(nodes[0]) { $0.runs.first?.attempt == 2 }
+            }
+        }
+    }
+
     @Test func whatCannotBeDoneHasItsReason() async throws {
         try await withServer { server in
             try await withFleet(server: server) { fleet in

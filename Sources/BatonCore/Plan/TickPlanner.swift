@@ -25,10 +25,7 @@ package struct TickPlanner: Equatable, Sendable {
         if let asked = view.asked {
             return .claim(.init(tick: entry.tick, attempt: 1, manual: asked.id, omissions: lost))
         }
-        // A tick is not tried again when the next one is due before; what an operator asked for is.
-        if let again = retryDue(entry, handicap),
-            entry.manual != nil || nextDue.map({ again < $0 && now < $0 }) ?? true
-        {
+        if let again = retry(of: entry, handicap, at: now) {
             if now < again { return .wait(until: again) }
             return .claim(
                 .init(
@@ -48,7 +45,19 @@ package struct TickPlanner: Equatable, Sendable {
         tick * 1_000_000 + settings.delay(ofTick: tick, job: job).microseconds
     }
 
-    /// When the last run's tick is tried again; nil: it is not.
+    /// Whether the last run's tick is to be tried again, now or later.
+    package func triesAgain(_ entry: LedgerEntry, at now: Int64) -> Bool { retry(of: entry, .zero, at: now) != nil }
+
+    /// When the last run's tick is tried again; nil: it is not, or not any more: then the next one is due before. What an
+    /// operator asked for is tried again all the same.
+    private func retry(of entry: LedgerEntry, _ handicap: Duration, at now: Int64) -> Int64? {
+        guard let again = retryDue(entry, handicap) else { return nil }
+        if entry.manual != nil { return again }
+        guard let nextDue = dueAfter(entry.tick) else { return again }
+        return again < nextDue && now < nextDue ? again : nil
+    }
+
+    /// When the last run's tick would be tried again; nil: its end is none that is.
     private func retryDue(_ entry: LedgerEntry, _ handicap: Duration) -> Int64? {
         guard entry.attempt > 0 else { return nil }
         // A word of a later version is no reason to run anything.

@@ -17,6 +17,11 @@ extension HistoryLine {
         if !output.isEmpty { self.output = String(decoding: output.suffix(2048), as: UTF8.self) }
     }
 
+    /// The lines of ticks without a run, or of a run without an end.
+    static func encoded(_ omissions: [TickPlan.Omission], by node: String) -> [Bytes] {
+        omissions.map { HistoryLine($0, notedBy: node, time: { RFC3339.text(of: $0) }).encoded() }
+    }
+
     /// As the store keeps it: JSON, with as much of the output as there is room for.
     func encoded() -> Bytes {
         let encoder = JSONEncoder()

@@ -58,8 +58,7 @@ struct JobShell {
         waiter = Waiter(lock.policy)
         loop = JobLoop(
             definition: runner.definition, timing: timing, node: runner.context.name, legacy: runner.legacy)
-        logger = runner.context.logger
-        logger[metadataKey: "job"] = "\(runner.definition.name)"
+        logger = runner.context.logger(of: runner.definition.name)
         description = runner.definition.description
         // Of the loop before this one.
         lastRun = runner.context.board.job(runner.definition.name)?.lastRun

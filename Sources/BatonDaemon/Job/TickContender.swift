@@ -124,7 +124,7 @@ struct TickContender: Sendable {
     }
 
     private func lines(_ omissions: [TickPlan.Omission]) -> [Bytes] {
-        omissions.map { HistoryLine($0, notedBy: context.name, time: { RFC3339.text(of: $0) }).encoded() }
+        HistoryLine.encoded(omissions, by: context.name)
     }
 
     /// Tells of what the store has done for this node, and for no other: its lines are in the history. One that can't be

@@ -71,7 +71,7 @@ extension DaemonBackend {
     }
 
     /// By the store's clock, or this machine's until that is known.
-    private var tickTime: Int64 { context.store.tickTime() ?? WallClock.microseconds() }
+    var tickTime: Int64 { context.store.tickTime() ?? WallClock.microseconds() }
 
     /// - Parameter wanted: what a job without a schedule does not have.
     private func schedule(of job: String, wanted: String) throws(ControlError) -> ScheduleSettings {

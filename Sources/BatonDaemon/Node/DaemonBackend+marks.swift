@@ -9,29 +9,50 @@ import BatonLock
 extension DaemonBackend {
     func stop(job: String) async throws(ControlError) -> StopReport {
         try checkAct(on: job)
-        let view = try await asking { () async throws(LockError) in try await look(at: job, withLedger: false) }
-        let holder = StatusReport.Holder(view)
-        let mark = markToStop(view, isScheduled: board.definition(of: job)?.schedule != nil)
-        if let mark { try await setMark(mark, on: job) }
-        if mark?.kind == .runEnded { try await clearIfLate(job, token: view.token) }
-        let isHeldDown = (mark ?? view.mark)?.kind == .heldDown
-        return StopReport(job: job, isHeldDown: isHeldDown, runID: holder?.runID, node: holder?.node)
+        let planner = board.definition(of: job)?.schedule.map { TickPlanner(job: job, settings: $0) }
+        // A run may begin or end between the look and what follows from it.
+        for _ in 0..<5 {
+            let view = try await asking { () async throws(LockError) in
+                try await look(at: job, withLedger: planner != nil)
+            }
+            let holder = StatusReport.Holder(view)
+            let plan = StopPlan(
+                view, planner, by: context.name, maxLockTimeout: context.storeSettings.maxLockTimeout, at: tickTime)
+            switch plan {
+            case .nothing:
+                return StopReport(
+                    job: job, isHeldDown: view.mark?.kind == .heldDown, runID: holder?.runID, node: holder?.node)
+            case .mark(let mark):
+                try await setMark(mark, on: job)
+                if mark.kind == .runEnded { try await clearIfLate(job, token: view.token) }
+                return StopReport(
+                    job: job, isHeldDown: mark.kind == .heldDown, runID: holder?.runID, node: holder?.node)
+            case .giveUp(let entry, let tick, let omissions):
+                if try await settle(job, entry, upTo: tick, omissions) {
+                    return StopReport(job: job, isHeldDown: false, isGivenUp: true)
+                }
+            }
+        }
+        throw .failed("\(job) changes faster than it can be stopped: try again")
     }
 
-    /// A job that is kept running is held down: it would be started again at once. Of one with a schedule the run is ended,
-    /// and the next tick has its own, unless the job is paused: then nothing is to start all the same, for as long.
-    private func markToStop(_ view: LockView, isScheduled: Bool) -> Mark? {
-        let down = Mark(kind: .heldDown, by: context.name)
-        guard isScheduled else { return down }
-        if view.token == nil { return nil }
-        switch view.mark?.kind {
-        case .paused: return Mark(kind: .heldDown, remaining: view.mark?.remaining, by: context.name)
-        case .heldDown: return nil
-        case .finished: return down
-        case .coolingDown, .runEnded, nil:
-            // The run's release ends it; this is for one whose holder never releases.
-            return Mark(kind: .runEnded, remaining: context.storeSettings.maxLockTimeout, by: context.name)
+    /// False: the ledger is another by now, or the store does not know its own past yet.
+    private func settle(
+        _ job: String, _ entry: LedgerEntry.Key, upTo tick: Int64, _ omissions: [TickPlan.Omission]
+    ) async throws(ControlError) -> Bool {
+        let lock = lock(of: job)
+        let request = SettleRequest(
+            keys: lock.keys, guarding: lock.policy.guarding, floor: context.ticks.largest(of: job),
+            fence: context.fences.largest(of: job), expected: entry, tick: tick,
+            lines: HistoryLine.encoded(omissions, by: context.name))
+        let after = try await asking { () async throws(LockError) in
+            try await lock.store.settle(request, timeout: context.storeSettings.requestTimeout).reply.entry
         }
+        guard after?.tick == tick else { return false }
+        context.ticks.saw(tick, of: job)
+        context.metrics.omitted(omissions, of: job)
+        for omission in omissions { context.logger(of: job).log(omission) }
+        return true
     }
 
     /// The run that was to be stopped may have ended just before: no release would end the mark.

@@ -27,6 +27,12 @@ struct NodeContext: Sendable {
 
     var profile: NodeProfile { NodeProfile(name: name, tags: tags) }
 
+    func logger(of job: String) -> Logger {
+        var logger = logger
+        logger[metadataKey: "job"] = "\(job)"
+        return logger
+    }
+
     /// Whether this node runs a job, or stands by for it, by the job's file.
     func competes(_ job: JobDefinition) -> Bool { Standing(of: job, on: profile) == .competes }
 
