@@ -79,6 +79,20 @@ struct ExplanationTests {
                 """)
     }
 
+    @Test func aScheduledJobWaitsForItsTick() {
+        let text = facts(.standby) {
+            $0.lock = .free
+            $0.nextTick = "2026-11-27T02:00:00Z"
+        }
+        #expect(
+            text == """
+                report does not run here, on web-1: it is not due; its next tick is 2026-11-27T02:00:00Z.
+
+                to see how its last runs ended: batonctl history report
+                to have it run now: batonctl run report
+                """)
+    }
+
     @Test func theLockIsNobodysOrAStrangers() {
         #expect(
             facts(.standby) { $0.lock = .free } == """

@@ -41,6 +41,8 @@ package struct ExplainFacts: Equatable, Sendable {
     package var timeout: Duration
     package var lock = Lock.unknown
     package var mark: Mark?
+    /// Of a job that has a schedule, when it is due next. RFC 3339.
+    package var nextTick: String?
     /// The store can't be asked, and why.
     package var storeTrouble: String?
     /// The store is new, or lost its data: for so much longer nobody is elected.

@@ -134,6 +134,10 @@ package struct Explanation: Codable, Equatable, Sendable {
                 left.map {
                     "Nothing is started before that lock is gone: in \(seconds($0)), unless it is renewed."
                 } ?? "Nothing is started before that lock is gone. It has no TTL: it stays until it is deleted.")
+        case .free where facts.reason == nil && facts.nextTick != nil:
+            notHere(facts, "it is not due; its next tick is \(facts.nextTick ?? "")")
+            advise("to see how its last runs ended", "batonctl history \(facts.job)")
+            advise("to have it run now", "batonctl run \(facts.job)")
         case .free:
             let why = facts.reason ?? "nobody holds its lock just now; the nodes that may run it are competing for it"
             notHere(facts, why)

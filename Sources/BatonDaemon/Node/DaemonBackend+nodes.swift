@@ -34,6 +34,11 @@ extension DaemonBackend {
         if case .unreachable(let why) = store.state { facts.storeTrouble = why }
         tell(&facts, where: context.board.machine(of: job))
         if store.state == .connected { await look(&facts, at: job) }
+        facts.nextTick = shown.flatMap { shown in
+            var shown = shown
+            tellOfTicks(&shown, nil)
+            return shown.nextTick
+        }
         return Explanation(facts)
     }
 
