@@ -19,6 +19,9 @@ package final class Waiter: Sendable {
                 maxLockTimeout: policy.guarding?.maxLockTimeout ?? policy.timing.timeout, fence: fence))
     }
 
+    /// Whether a wait that begins anew may take longer for want of what is known here.
+    package var hasLearned: Bool { machine.withLock { $0.hasLearned } }
+
     /// There was such a fence.
     package func note(fence: Int64) { machine.withLock { $0.note(fence: fence) } }
 

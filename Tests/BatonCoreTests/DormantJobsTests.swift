@@ -60,8 +60,12 @@ struct DormantJobsTests {
         jobs.remove("job2")
         jobs.remove("job34")
         #expect(woken(at: 0) == ["job35"])
-        // Who is due does not wait for room.
+        // Who is due does not wait for room, not even when it waits for room as well.
+        jobs.rang("job0")
+        jobs.slept("job1", until: 60, rings: 7)
+        #expect(woken(at: 49) == [])
         #expect(woken(at: 50) == ["job0"])
+        #expect(woken(at: 60) == ["job1"])
     }
 
     @Test mutating func whoIsWantedIsWokenOnce() {

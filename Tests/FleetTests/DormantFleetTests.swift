@@ -7,6 +7,7 @@ import Foundation
 import Testing
 
 @testable import BatonTestSupport
+@testable import BatonValkey
 
 /// Scheduled jobs that have nothing to do have no loop, and nobody notices. The suite of the decisions is
 /// `DormantJobsTests`.
@@ -109,6 +110,139 @@ import Testing
                 for number in [0, 50] { try await waitUntilDormant(node, "job\(number)", after: 1) }
                 try await waitUntilDormant(node, "job99", after: before)
                 #expect(try await node.batonctl("run", "job70", "--wait", "--timeout", "1m").code == 0)
+            }
+        }
+    }
+
+    /// A store that forgot is told what this node remembers of each job before it elects anybody, also of those that are
+    /// dormant (rules S7 and S8).
+    @Test func aStoreThatForgotIsToldOfAll() async throws {
+        try await withServer { server in
+            try await withFleet(server: server, timeout: .seconds(6)) { fleet in
+                let node = try fleet.node("a")
+                let count = 100
+                for number in 0..<count { try node.job("job\(number)", "shell = 'exit 0'\n" + Self.rarely) }
+                try node.start()
+                for number in 0..<count { try await waitUntilDormant(node, "job\(number)") }
+                try await server.restart(keepingData: false)
+                let back = BootClock.now()
+                try await eventually(within: .seconds(5), "all floors are told") {
+                    try floors(server) == count
+                }
+                #expect(BootClock.now() - back < fleet.timeout)
+            }
+        }
+    }
+
+    /// So many ledgers have a floor that somebody told the store of.
+    private func floors(_ server: TestServer) throws -> Int {
+        let connection = try RawConnection(socket: server.socket)
+        return try (connection.ask("KEYS", "*").elements ?? []).compactMap(\.bytes).count { key in
+            let floor = try connection.ask([Array("HGET".utf8), key, Array("floor".utf8)])
+            if case .error = floor { return false }
+            return floor.bytes?.isEmpty == false
+        }
+    }
+
+    /// A mark that was set while a node was down is on its disk soon after its start (rule S3).
+    @Test func marksThatStandAtTheStartAreRemembered() async throws {
+        try await withServer { server in
+            try await withFleet(server: server) { fleet in
+                let nodes = try ["a", "b"].map { try fleet.node($0) }
+                for node in nodes {
+                    for number in 10..<90 { try node.job("job\(number)", "shell = 'exit 0'\n" + Self.rarely) }
+                }
+                try nodes[0].start()
+                try await nodes[0].waitForStatus("up") { $0.store.state == "connected" }
+                let marked = ["job10", "job30", "job50", "job70", "job89"]
+                for job in marked { #expect(try await nodes[0].batonctl("pause", job).code == 0) }
+                try nodes[1].start()
+                try await eventually(within: .seconds(20), "the marks are known") {
+                    ((try? FileManager.default.contentsOfDirectory(atPath: nodes[1].folder + "/state/marks")) ?? [])
+                        .sorted()
+                        == marked
+                }
+            }
+        }
+    }
+
+    @Test func aNodeThatIsFullOrHasNoStoreSaysSoOfEach() async throws {
+        try await withServer { server in
+            server.end()
+            try await withFleet(server: server) { fleet in
+                let node = try fleet.node("a")
+                let path = node.folder + "/etc/batond.toml"
+                let text = try String(contentsOfFile: path, encoding: .utf8)
+                try text.replacing("[node]\n", with: "[node]\nmax_runs = 1\n")
+                    .write(toFile: path, atomically: true, encoding: .utf8)
+                for number in 10..<90 { try node.job("job\(number)", "shell = 'exit 0'\n" + Self.rarely) }
+                try node.start()
+                try await node.waitForStatus("all wait for the store") { status in
+                    status.jobs.count { $0.state == .waitingForStore && $0.reason != nil } == 80
+                }
+                try await server.start()
+                try await node.waitForStatus("all stand by") { $0.jobs.allSatisfy { $0.state == .standby } }
+                try node.job("service", "shell = 'sleep 1000'\noutput.to = 'journal'\n")
+                #expect(try await node.batonctl("reload").code == 0)
+                try await node.waitForStatus("the node is full") { status in
+                    status.jobs.count { $0.state == .ineligible && $0.reason?.contains("max_runs") == true } == 80
+                }
+                #expect(try await node.batonctl("stop", "service").code == 0)
+                try await node.waitForStatus("it has room") { status in
+                    status.jobs.count { $0.state == .standby && $0.reason == nil } == 80
+                }
+            }
+        }
+    }
+
+    /// Jobs that only have a missed tick to be noted, in a store that was restarted with its data, and one that is due.
+    @Test(.enabled(if: TestLength.isLong)) func jobsThatCannotSettleYetDoNotKeepOthersFromLooking() async throws {
+        try await withServer(.init(appendOnly: true)) { server in
+            try await withFleet(server: server) { fleet in
+                let file = TickFile(path: fleet.folder + "/ticks")
+                let node = try fleet.node("a")
+                let due = Int(Date().timeIntervalSince1970) + 35
+                let schedule = "schedule = '\(due % 60) \(due / 60 % 60) \(due / 3600 % 24) * * *'\ncatch_up = 'none'\n"
+                for number in 0..<40 {
+                    try node.job("a\(number)", "shell = 'exit 0'\noutput.to = 'journal'\n" + schedule)
+                }
+                try node.job("z", file.job("every = \"10s\""))
+                try node.start()
+                try await fleet.waitFor("z", within: .seconds(25)) { _ in file.begun("z").first }
+                try await node.stop()
+                #expect(Int(Date().timeIntervalSince1970) < due)
+                try await eventually(within: .seconds(60), "its time has passed") {
+                    Int(Date().timeIntervalSince1970) >= due + 8
+                }
+                try await server.restart(keepingData: true)
+                let count = file.begun("z").count
+                try node.start()
+                try await fleet.waitFor("z again", within: .seconds(60)) { _ in
+                    file.begun("z").count >= count + 2 ? true : nil
+                }
+            }
+        }
+    }
+
+    /// That nobody gave a lock back is learned over more than one tick, if each may start only for a moment.
+    @Test(.enabled(if: TestLength.isLong)) func aLockThatNobodyGaveBackIsTakenOverInSpiteOfAShortDeadline() async throws
+    {
+        try await withServer { server in
+            try await withFleet(server: server, timeout: .seconds(8)) { fleet in
+                let file = TickFile(path: fleet.folder + "/ticks")
+                let nodes = try ["a", "b"].map { try fleet.node($0) }
+                for node in nodes {
+                    try node.job("job", file.job("every = \"30s\"\nstart_deadline = \"3s\"", doing: "sleep 25"))
+                    try node.start()
+                }
+                let first = try await fleet.waitFor("a run", within: .seconds(60)) { _ in file.begun().first }
+                let lost = try #require(nodes.first { $0.name == first.node })
+                // The other one has seen the holder by then.
+                try await Task.sleep(for: .seconds(4))
+                for pid in Processes.mentioning(lost.folder) { kill(pid, SIGKILL) }
+                try await fleet.waitFor("another tick's run", within: .seconds(125)) { _ in
+                    file.begun().dropFirst().first
+                }
             }
         }
     }

@@ -38,6 +38,9 @@ package struct DormantJobs: Equatable, Sendable {
     /// When the next job is to be woken, by the store's clock in microseconds; nil: none is, by the time.
     package var nextWake: Int64? { alarms.last?.at }
 
+    /// Those that have no loop now.
+    package var dormant: [String] { jobs.filter { !$0.value.isAwake }.keys.sorted() }
+
     package func isDormant(_ job: String) -> Bool { jobs[job]?.isAwake == false }
 
     /// Whether it was awake, and then had nothing to do.
@@ -74,7 +77,7 @@ package struct DormantJobs: Equatable, Sendable {
         guard jobs[job] != nil else { return }
         jobs[job]?.isAwake = false
         jobs[job]?.hasSlept = true
-        if jobs[job]?.rings != rings { return enqueue(job) }
+        if jobs[job]?.rings != rings { enqueue(job) }
         jobs[job]?.wakesAt = instant
         guard instant != .max else { return }
         let alarm = Alarm(at: instant, job: job)

@@ -20,15 +20,8 @@ extension JobMachine {
         switch state {
         case .idle, .dormant: Description(state: .standby)
         case .competing(let waiting): describe(waiting, at: now)
-        case .leaving(.barred(let other)), .crowded(.barred(let other)):
-            Description(
-                state: .ineligible, reason: "another live batond (instance \(other)) has this node's name")
-        case .leaving(.full(let limit)), .crowded(.full(let limit)):
-            Description(
-                state: .ineligible,
-                reason: """
-                    this node has as many runs as node.max_runs allows (\(limit)); it competes again when one ends
-                    """)
+        case .leaving(let obstacle), .crowded(let obstacle):
+            Description(state: .ineligible, reason: obstacle.reason)
         case .resting(_, let refusal?): Description(state: .waitingForStore, reason: refusal)
         case .resting(let until, nil):
             Description(state: .backoff, reason: "failed here; competes again in \(seconds(until - now))")

@@ -12,6 +12,15 @@ package struct RunQuota: Equatable, Sendable {
         case full(limit: Int)
         /// Another live daemon, of this instance, has its name.
         case barred(by: String)
+
+        /// For people.
+        package var reason: String {
+            switch self {
+            case .barred(let other): "another live batond (instance \(other)) has this node's name"
+            case .full(let limit):
+                "this node has as many runs as node.max_runs allows (\(limit)); it competes again when one ends"
+            }
+        }
     }
 
     /// 0: no limit.

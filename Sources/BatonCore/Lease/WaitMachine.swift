@@ -70,6 +70,9 @@ package struct WaitMachine: Equatable, Sendable {
             && left.nonce?.usableAt == right.nonce?.usableAt
     }
 
+    /// Whether a wait that begins anew may take longer for want of what is known here.
+    package var hasLearned: Bool { seen != nil || nonce != nil }
+
     /// There was such a fence.
     package mutating func note(fence: Int64) { largestFence = max(largestFence, fence) }
 

@@ -21,6 +21,9 @@ package struct OmissionNews: Equatable, Sendable {
 
     package init() {}
 
+    /// Whether nothing was asked for that may yet have to be told of.
+    package var isEmpty: Bool { notes.isEmpty }
+
     /// The store is asked to write these lines.
     package mutating func asked(
         _ omissions: [TickPlan.Omission], _ lines: [Bytes], expecting expected: LedgerEntry.Key?

@@ -42,6 +42,8 @@ final class JobRunner: Sendable {
         let until: Int64
         /// How often something had been announced when that was found out.
         let rings: Int
+        /// What competitions have learned of the lock; nil: nothing that would have to be learned again.
+        var waiter: Waiter?
     }
 
     /// How a loop ends.
@@ -57,6 +59,8 @@ final class JobRunner: Sendable {
         let upSince: Instant
         /// The job was dormant before: that it stands by is no news.
         let isKnown: Bool
+        /// What the loops before have learned of the lock.
+        let waiter: Waiter?
         /// How often something was announced of the job so far.
         let rings: @Sendable () -> Int
         /// Call it when the loop knows whether there is anything to do, or will not know soon.
@@ -98,8 +102,10 @@ final class JobRunner: Sendable {
         send(.followers(change))
     }
 
+    var isFollowed: Bool { followers.load(ordering: .relaxed) > 0 }
+
     /// Of a job that may become dormant: how often something was announced of it so far.
-    var rings: Int? { followers.load(ordering: .relaxed) > 0 ? nil : waker?.rings() }
+    var rings: Int? { isFollowed ? nil : waker?.rings() }
 
     /// The last output of the run on this node; nil: nothing runs here, or its keeper does not answer.
     func tail() async -> Bytes? {
@@ -145,7 +151,20 @@ final class JobRunner: Sendable {
             ending = shell.ending
             group.cancelAll()
         }
+        await refuseTheRest()
         return ending
+    }
+
+    /// Who still waits for an answer is told that there is none.
+    private func refuseTheRest() async {
+        post.finish()
+        for await message in mailbox {
+            switch message {
+            case .tailWanted(let inlet): inlet.finish()
+            case .outputWanted(let request): request.answer.finish()
+            case .event, .alarm, .loop, .launched, .keeper, .superseded, .followers, .pulse, .dormant: break
+            }
+        }
     }
 
     /// Passes the store's announcements on. Beside the loop, not around it: a run that was taken over is renewed at once,
@@ -156,8 +175,8 @@ final class JobRunner: Sendable {
         try? await context.store.withAnnouncements(of: keys) { bell in
             var isFirst = true
             repeat {
-                // Not when it begins: many jobs begin at once.
-                if !isFirst { self.context.marks.announced(self.definition.name) }
+                // Not when it begins: many jobs begin at once. Of one that has a schedule its waker sees to it.
+                if !isFirst, self.waker == nil { self.context.marks.announced(self.definition.name) }
                 isFirst = false
                 // At once as well: what was announced before we listened is seen by looking.
                 competition.ring()

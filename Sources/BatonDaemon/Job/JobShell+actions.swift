@@ -95,7 +95,8 @@ extension JobShell {
             lock: lock, waiter: waiter, context: context, job: definition.name,
             handicap: definition.placement.handicap(of: context.profile),
             planner: TickPlanner(job: definition.name, settings: schedule), upSince: upSince - .seconds(5),
-            rings: { runner.rings }, tell: { runner.send($0) }, tellOfLock: { runner.tell($0) }, logger: logger)
+            rings: { runner.rings }, looked: { runner.waker?.looked() }, tell: { runner.send($0) },
+            tellOfLock: { runner.tell($0) }, logger: logger)
         return {
             // The job had no schedule before: that lock has no tick.
             if let legacy { await Handover(lock: lock, legacy: legacy, logger: logger).giveBack() }
@@ -278,7 +279,9 @@ extension JobRunner {
             switch reason {
             case .held: send(.waiting(.held))
             case .orphaned: send(.waiting(.vanishedHolder))
-            case .unsettled(let until): send(.waiting(.newStore(until: until)))
+            case .unsettled(let until):
+                context.recollection.storeIsNew()
+                send(.waiting(.newStore(until: until)))
             case .marked(let mark):
                 context.marks.saw(mark, of: definition.name)
                 send(.waiting(.mark(mark)))

@@ -55,7 +55,7 @@ struct JobShell {
         self.runner = runner
         let timing = runner.context.timing(of: runner.definition.lock.timeout)
         lock = runner.lock
-        waiter = Waiter(lock.policy)
+        waiter = runner.waker?.waiter ?? Waiter(lock.policy)
         loop = JobLoop(
             definition: runner.definition, timing: timing, node: runner.context.name, legacy: runner.legacy)
         logger = runner.context.logger(of: runner.definition.name)
@@ -68,7 +68,9 @@ struct JobShell {
 
     /// How the loop ends, now that it does.
     var ending: JobRunner.Ending {
-        if loop.isDormant, let dormancy { .dormant(dormancy) } else { .done(loop.legacy) }
+        guard loop.isDormant, var dormancy else { return .done(loop.legacy) }
+        if waiter.hasLearned { dormancy.waiter = waiter }
+        return .dormant(dormancy)
     }
 
     mutating func begin(_ group: inout DiscardingTaskGroup) {

@@ -19,6 +19,8 @@ struct TickContender: Sendable {
     let upSince: Instant
     /// How often something was announced of the job so far; nil: somebody waits for what it does here.
     let rings: @Sendable () -> Int?
+    /// Called when the store has said how the ledger stands.
+    let looked: @Sendable () -> Void
     let tell: @Sendable (JobMachine.Event) -> Void
     let tellOfLock: @Sendable (Waiting) -> Void
     let logger: Logger
@@ -50,7 +52,9 @@ struct TickContender: Sendable {
                     told = waiting
                     tell(.waiting(waiting))
                 }
-                if let moment = machine.dormantUntil(time: lock.store.tickTime()), let known = self.rings() {
+                if news.isEmpty, let moment = machine.dormantUntil(time: lock.store.tickTime()),
+                    let known = self.rings()
+                {
                     if known == rings { return .dormant(until: moment, rings: known) }
                     // Of what was announced since, a competition may have heard and not known what it means.
                     action = handle(.rang, &machine)
@@ -77,7 +81,10 @@ struct TickContender: Sendable {
                     for omission in news.granted(claim.lines) { tell(omission) }
                     return .granted(grant, runID: runID)
                 }
-                if let view = contender.ledger { await tell(&news, view) }
+                if let view = contender.ledger {
+                    looked()
+                    await tell(&news, view)
+                }
                 action = handle(contender.ledger.map { saw($0) } ?? .timeUp, &machine)
             case nil: action = .wait(until: .distantFuture)
             }
@@ -98,6 +105,8 @@ struct TickContender: Sendable {
             lines: lines)
         do throws(LockError) {
             let view = try await lock.store.settle(request, timeout: lock.policy.answerTimeout).reply
+            // Without a ledger there is none before one is opened, which may have to wait for the store.
+            if view.entry != nil { looked() }
             await tell(&news, view)
             return saw(view)
         } catch {

@@ -90,15 +90,16 @@ package struct Daemon: Sendable {
             otherwise: node.metrics.listen == nil ? nil : .seconds(300), logger: logger)
         let store = try Store(node.store, shortestLease: shortestLease, logger: logger)
         let metrics = NodeMetrics()
+        let room = RunRoom(limit: node.maxRuns)
         let context = NodeContext(
-            name: node.name, tags: node.tags, room: RunRoom(limit: node.maxRuns), instance: RunID.fresh(),
+            name: node.name, tags: node.tags, room: room, instance: RunID.fresh(),
             store: store.locks.measured(by: metrics, as: node), storeSettings: node.store,
             runs: try Runs(runtime: directories.runtime, launcher: node.launcher),
             fences: FloorMemory(folder: "\(directories.state)/fences", logger: logger),
             ticks: FloorMemory(folder: "\(directories.state)/ticks", logger: logger),
             outcomes: Outcomes(folder: "\(directories.state)/outcomes", logger: logger),
-            marks: MarkMemory(folder: "\(directories.state)/marks", logger: logger),
-            board: StatusBoard(), pulse: pulse, metrics: metrics, logger: logger)
+            marks: MarkMemory(folder: "\(directories.state)/marks", logger: logger), recollection: Recollection(),
+            board: StatusBoard(room: room), pulse: pulse, metrics: metrics, logger: logger)
         let board = JobBoard(
             jobs: jobs, inherited: await context.runs.inherited(logger), context: context)
         let notifier = try Notifier(events, context.runs.means, logger: logger) { board.definition(of: $0) }
@@ -138,6 +139,7 @@ package struct Daemon: Sendable {
             services.addTask { await board.giveMemoryBack() }
             services.addTask { await context.outcomes.deliver(in: context) }
             services.addTask { await context.marks.keep(in: context) }
+            services.addTask { await context.recollection.tell(in: context) { board.dormantJobs } }
             services.addTask { await notifier.run() }
             services.addTask { await StatusLine(board: context.board, notify: notify, store: store).run() }
             services.addTask {

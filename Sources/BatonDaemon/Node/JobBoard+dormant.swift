@@ -16,6 +16,8 @@ extension JobBoard {
         let keys: LockKeys
         /// When this node began to look after the job.
         let upSince: Instant
+        /// What the loops so far have learned of the lock.
+        var waiter: Waiter?
     }
 
     /// What the watchdog calls the timer.
@@ -30,7 +32,12 @@ extension JobBoard {
         defer { context.pulse.forget(Self.timerName) }
         while !Task.isCancelled {
             context.pulse.progressed(Self.timerName)
+            let rung = rung.withLock { rung in
+                defer { rung = [] }
+                return rung
+            }
             let next = state.withLock { state in
+                for job in rung { state.dormant.rang(job) }
                 wakeJobs(&state)
                 return state.dormant.nextWake
             }
@@ -58,6 +65,8 @@ extension JobBoard {
     /// That is worth its while after so many.
     private static let many = 256
 
+    var dormantJobs: [String] { state.withLock { $0.dormant.dormant } }
+
     /// The loop of a job, which is woken if it is dormant; nil: it has none.
     func awakened(_ job: String) -> JobRunner? {
         state.withLock { state in
@@ -78,7 +87,7 @@ extension JobBoard {
             bell: bell, keys: LockKeys(prefix: context.storeSettings.prefix, job: job), upSince: BootClock.now())
         state.ears[job] = ear
         state.dormant.add(job, isAwake: isAwake)
-        if !isAwake { show(definition) }
+        if !isAwake { show(definition, hasLooked: false) }
         context.store.connect(bell, to: ear.keys)
     }
 
@@ -89,10 +98,13 @@ extension JobBoard {
         context.store.disconnect(ear.bell, from: ear.keys)
     }
 
-    func fallAsleep(_ job: String, _ dormancy: JobRunner.Dormancy, _ state: inout State) {
-        if let definition = state.roster.loop(of: job) { show(definition) }
+    /// - Parameter isWanted: somebody waits for what the job does here: it is woken again.
+    func fallAsleep(_ job: String, _ dormancy: JobRunner.Dormancy, isWanted: Bool, _ state: inout State) {
+        if let definition = state.roster.loop(of: job) { show(definition, hasLooked: true) }
+        state.ears[job]?.waiter = dormancy.waiter
         state.fellAsleep += 1
         state.dormant.slept(job, until: dormancy.until, rings: dormancy.rings)
+        if isWanted { state.dormant.rang(job) }
         wakeJobs(&state)
         timer.ring()
     }
@@ -108,18 +120,16 @@ extension JobBoard {
     func waker(of job: String, _ state: State) -> JobRunner.Waker? {
         guard let ear = state.ears[job] else { return nil }
         return JobRunner.Waker(
-            upSince: ear.upSince, isKnown: state.dormant.hasSlept(job),
+            upSince: ear.upSince, isKnown: state.dormant.hasSlept(job), waiter: ear.waiter,
             rings: { [weak self] in self?.state.withLock { $0.dormant.rings(of: job) } ?? 0 },
             looked: { [weak self] in self?.looked(job) })
     }
 
+    /// Called by the store's own thread, which is not to wait for a board with very many jobs.
     private func rang(_ job: String) {
-        state.withLock { state in
-            // Who is awake sees to it, and at the beginning all are rung.
-            if state.dormant.isDormant(job), state.dormant.hasSlept(job) { context.marks.announced(job) }
-            state.dormant.rang(job)
-            wakeJobs(&state)
-        }
+        context.marks.announced(job)
+        rung.withLock { $0.append(job) }
+        timer.ring()
     }
 
     private func looked(_ job: String) {
@@ -129,9 +139,11 @@ extension JobBoard {
         }
     }
 
-    private func show(_ definition: JobDefinition) {
+    private func show(_ definition: JobDefinition, hasLooked: Bool) {
         var shown = StatusReport.Job(
-            name: definition.name, description: definition.description, kind: "scheduled", state: .standby)
+            name: definition.name, description: definition.description, kind: "scheduled",
+            state: hasLooked ? .standby : .waitingForStore)
+        if !hasLooked { shown.reason = "the store has not yet said how its ticks stand" }
         shown.lastRun = context.board.job(definition.name)?.lastRun
         context.board.post(shown)
     }

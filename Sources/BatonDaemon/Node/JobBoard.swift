@@ -28,6 +28,8 @@ final class JobBoard: Sendable {
     let context: NodeContext
     /// Rings when a job may have to be woken earlier than was known.
     let timer = Doorbell()
+    /// Jobs of which something was announced that was not looked at yet.
+    let rung = Mutex<[String]>([])
     /// Runs that an earlier daemon left, by job.
     private let inherited: [String: RunLeftBehind]
     /// What is wrong with the files that can't be used.
@@ -99,7 +101,7 @@ final class JobBoard: Sendable {
             switch ending {
             case .dormant(let dormancy) where !state.told.contains(name):
                 state.runners[name] = nil
-                fallAsleep(name, dormancy, &state)
+                fallAsleep(name, dormancy, isWanted: runner.isFollowed, &state)
             case .dormant: loopEnded(name, &state)
             case .done(let legacy):
                 let order = state.roster.loopEnded(name, leaving: legacy)

@@ -20,6 +20,7 @@ struct NodeContext: Sendable {
     let ticks: FloorMemory
     let outcomes: Outcomes
     let marks: MarkMemory
+    let recollection: Recollection
     let board: StatusBoard
     let pulse: WatchdogPulse
     let metrics: NodeMetrics

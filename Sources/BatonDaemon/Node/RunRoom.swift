@@ -20,6 +20,9 @@ final class RunRoom: Sendable {
     /// Whether another live daemon has this node's name, and which.
     var barredBy: String? { state.withLock { $0.quota.barredBy } }
 
+    /// What keeps jobs without a run from competing.
+    var obstacle: RunQuota.Obstacle? { state.withLock { $0.quota.obstacle } }
+
     /// No job takes new runs while another daemon has this node's name; nil: that is over.
     func bar(by other: String?) { change { $0.barredBy = other } }
 

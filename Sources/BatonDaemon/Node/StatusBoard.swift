@@ -16,6 +16,11 @@ final class StatusBoard: Sendable {
             self.job = job
             self.loop = loop
         }
+
+        /// It would compete, and has nothing to do: it does not know whether the node has room.
+        var isDormant: Bool {
+            loop == nil && job.kind == "scheduled" && (job.state == .standby || job.state == .waitingForStore)
+        }
     }
     /// Where a job stands that has a loop, for what depends on the moment of the question.
     private final class Loop: Sendable {
@@ -24,8 +29,17 @@ final class StatusBoard: Sendable {
         init(_ machine: JobMachine) { self.machine = machine }
     }
     private let entries = Mutex<[String: Entry]>([:])
+    /// What a job that is dormant would find when it were awake.
+    private let room: RunRoom
     /// How often something was posted.
     private let posts = Atomic<Int>(0)
+
+    init(room: RunRoom) {
+        self.room = room
+        room.watch("the status of jobs that are dormant") { [weak self] in self?.roomChanged() }
+    }
+
+    private func roomChanged() { posts.add(1, ordering: .releasing) }
 
     func post(_ job: StatusReport.Job, machine: JobMachine? = nil) {
         let entry = Entry(job, machine.map { Loop($0) })
@@ -42,23 +56,27 @@ final class StatusBoard: Sendable {
     /// Changes with every post: as long as it is the same, so are the jobs.
     var edition: Int { posts.load(ordering: .acquiring) }
 
-    func job(_ name: String) -> StatusReport.Job? { entries.withLock { $0[name] }.map(current) }
+    func job(_ name: String) -> StatusReport.Job? {
+        entries.withLock { $0[name] }.map { current($0, room.obstacle, at: BootClock.now()) }
+    }
 
     /// Where a job stands; nil: it has no loop here.
     func machine(of name: String) -> JobMachine? { entries.withLock { $0[name]?.loop?.machine } }
 
     /// Sorted by name.
     func all() -> [StatusReport.Job] {
-        entries.withLock { Array($0.values) }.map(current).sorted { $0.name < $1.name }
+        let entries = entries.withLock { Array($0.values) }
+        let (obstacle, now) = (room.obstacle, BootClock.now())
+        return entries.map { current($0, obstacle, at: now) }.sorted { $0.name < $1.name }
     }
 
     /// Where each job stands, sorted by name: for metrics, without the texts that people read.
     func readings() -> [NodeReading.Job] {
         let entries = entries.withLock { Array($0.values) }
-        let now = BootClock.now()
+        let (obstacle, now) = (room.obstacle, BootClock.now())
         return entries.map { entry in
             var reading = NodeReading.Job(
-                name: entry.job.name, state: entry.job.state,
+                name: entry.job.name, state: entry.isDormant && obstacle != nil ? .ineligible : entry.job.state,
                 isScheduled: entry.loop?.machine.isScheduled ?? (entry.job.kind == "scheduled" ? true : nil))
             if entry.job.run != nil, let machine = entry.loop?.machine, let deadline = machine.leaseDeadline {
                 reading.lease = .init(left: deadline - now, timeout: machine.timing.timeout)
@@ -68,10 +86,15 @@ final class StatusBoard: Sendable {
     }
 
     /// What is left of a lease, or of a wait, is counted at the moment of the question.
-    private func current(_ entry: Entry) -> StatusReport.Job {
+    private func current(
+        _ entry: Entry, _ obstacle: RunQuota.Obstacle?, at now: Instant
+    ) -> StatusReport.Job {
         var job = entry.job
+        if entry.isDormant, let obstacle {
+            job.state = .ineligible
+            job.reason = obstacle.reason
+        }
         if let machine = entry.loop?.machine {
-            let now = BootClock.now()
             let description = machine.describe(at: now)
             job.reason = description.reason
             if let deadline = description.run?.deadline {

@@ -84,12 +84,13 @@ extension World {
         setAlarm(clock(shell.node) + left, shell)
     }
 
-    /// Another loop follows, which has nothing from the one before. One that is told to be done is done.
+    /// Another loop follows, which has nothing from the one before but what was learned of the lock. One that is told to be done is done.
     mutating func wakeUp(_ shell: Shell) {
         if shell.isTold { return }
         judge.saw(.wokeUp)
         let next = makeShell(shell.definition, shell.node, shell.job, legacy: nil)
         next.began = shell.began
+        next.waiter = shell.waiter
         advance(next, .begun)
     }
 
