@@ -116,7 +116,9 @@ extension World {
             wakeServer()
         case .storeStop: if server.condition == .stopped { wakeServer() }
         case .storeSlow: server.slowness = 0
-        case .storeRefuses: server.refuses = false
+        case .storeRefuses:
+            server.refuses = false
+            server.refusedUntil = now
         case .failover: endFailover()
         case .replicaCut, .exchange: mendReplicas()
         case _: break

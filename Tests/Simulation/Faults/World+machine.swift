@@ -133,6 +133,7 @@ extension World {
         note(-1, "all faults are over")
         isCalm = true
         server.slowness = 0
+        if server.refuses { server.refusedUntil = now }
         server.refuses = false
         for kind in [.restartWithData, .storeStop, .failover, .replicaCut] as [Fault.Kind] { relieveStore(kind) }
         for node in nodes.indices {

@@ -91,6 +91,7 @@ extension World {
         let next = makeShell(shell.definition, shell.node, shell.job, legacy: nil)
         next.began = shell.began
         next.waiter = shell.waiter
+        next.nonces = shell.nonces
         advance(next, .begun)
     }
 

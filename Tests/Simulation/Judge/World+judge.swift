@@ -66,7 +66,9 @@ extension World {
 
     /// Whether nobody who can reach the store knows of a tick: what it has forgotten, nobody can tell it.
     private func isForgotten(_ tick: Int64, _ job: Int, but runner: Int) -> Bool {
-        nodes.indices.allSatisfy { index in
+        // Who was refused asks again a second later at most. A store may refuse for the whole of its wait after a loss.
+        if now < server.refusedUntil + 1_200_000_000 { return true }
+        return nodes.indices.allSatisfy { index in
             if index == runner { return true }
             let node = nodes[index]
             let link = node.link

@@ -16,6 +16,8 @@ struct Server {
     var condition = Condition.up
     /// It answers everything with an error.
     var refuses = false
+    /// When it refused last.
+    var refusedUntil = Int64.min
     /// So much later it answers.
     var slowness: Int64 = 0
     /// Came while it was stopped, or down with the connection still there.
