@@ -63,6 +63,7 @@ struct StopPlanTests {
         // It is not tried again: the next one is due before. And what an operator asked for is in a moment.
         #expect(plan(Self.entry(), seconds: 60) == .nothing)
         #expect(plan(Self.entry(.withdrawn, manual: 7)) == .nothing)
+        #expect(plan(Self.entry(.withdrawn)) == .nothing)
     }
 
     @Test func noOtherTickIsGivenUpWithIt() throws {

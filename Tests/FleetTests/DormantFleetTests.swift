@@ -187,7 +187,11 @@ import Testing
                 try await node.waitForStatus("the node is full") { status in
                     status.jobs.count { $0.state == .ineligible && $0.reason?.contains("max_runs") == true } == 80
                 }
+                // What is asked for meanwhile is not forgotten.
+                #expect(try await node.batonctl("run", "job10").code == 0)
+                #expect(try await node.status().jobs.first { $0.name == "job10" }?.lastRun == nil)
                 #expect(try await node.batonctl("stop", "service").code == 0)
+                try await node.waitForStatus("it has run") { $0.jobs.first { $0.name == "job10" }?.lastRun != nil }
                 try await node.waitForStatus("it has room") { status in
                     status.jobs.count { $0.state == .standby && $0.reason == nil } == 80
                 }

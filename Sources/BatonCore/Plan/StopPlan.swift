@@ -41,8 +41,11 @@ package enum StopPlan: Equatable, Sendable {
     }
 
     private static func withoutRun(_ entry: LedgerEntry?, _ planner: TickPlanner, at now: Int64) -> StopPlan {
-        // What an operator asked for is claimed again at once: there is a run in a moment.
-        guard let entry, entry.manual == nil, planner.triesAgain(entry, at: now) else { return .nothing }
+        // What an operator asked for, or what was given back before it began, is claimed again at once: there is a run in a
+        // moment, or as soon as anybody may have one.
+        guard let entry, entry.manual == nil, entry.outcome.map({ RunEnding($0) }) != .withdrawn,
+            planner.triesAgain(entry, at: now)
+        else { return .nothing }
         // The next tick may be over, and not due yet for its jitter.
         let last = planner.settings.schedule.next(after: entry.tick).map { $0 - 1 } ?? .max
         let tick = min(max(entry.tick + 1, now / 1_000_000), last)

@@ -149,6 +149,8 @@ final class JobRunner: Sendable {
                 if shell.loop.isDone || shell.loop.isDormant { break }
             }
             ending = shell.ending
+            // What is still being cleared away is waited for, and nobody reads the mailbox.
+            context.pulse.forget(loopName)
             group.cancelAll()
         }
         await refuseTheRest()

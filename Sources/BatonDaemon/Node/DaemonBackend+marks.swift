@@ -10,21 +10,30 @@ extension DaemonBackend {
     func stop(job: String) async throws(ControlError) -> StopReport {
         try checkAct(on: job)
         let planner = board.definition(of: job)?.schedule.map { TickPlanner(job: job, settings: $0) }
+        // The run that was told to end, and has ended: as it was told, or by itself.
+        var last: (run: StatusReport.Holder?, tick: Int64?)?
         // A run may begin or end between the look and what follows from it.
         for _ in 0..<5 {
             let view = try await asking { () async throws(LockError) in
                 try await look(at: job, withLedger: planner != nil)
             }
             let holder = StatusReport.Holder(view)
+            let tick = view.ledger?.entry?.tick
             let plan = StopPlan(
                 view, planner, by: context.name, maxLockTimeout: context.storeSettings.maxLockTimeout, at: tickTime)
             switch plan {
+            // The next ticks are run as ever.
+            case _ where last != nil && last?.tick != tick, .nothing where last != nil:
+                return StopReport(job: job, isHeldDown: false, runID: last?.run?.runID, node: last?.run?.node)
             case .nothing:
                 return StopReport(
                     job: job, isHeldDown: view.mark?.kind == .heldDown, runID: holder?.runID, node: holder?.node)
             case .mark(let mark):
                 try await setMark(mark, on: job)
-                if mark.kind == .runEnded { try await clearIfLate(job, token: view.token) }
+                if mark.kind == .runEnded, try await isLate(job, token: view.token) {
+                    last = (holder, tick)
+                    continue
+                }
                 return StopReport(
                     job: job, isHeldDown: mark.kind == .heldDown, runID: holder?.runID, node: holder?.node)
             case .giveUp(let entry, let tick, let omissions):
@@ -36,7 +45,7 @@ extension DaemonBackend {
         throw .failed("\(job) changes faster than it can be stopped: try again")
     }
 
-    /// False: the ledger is another by now, or the store does not know its own past yet.
+    /// False: the ledger is another by now.
     private func settle(
         _ job: String, _ entry: LedgerEntry.Key, upTo tick: Int64, _ omissions: [TickPlan.Omission]
     ) async throws(ControlError) -> Bool {
@@ -48,6 +57,9 @@ extension DaemonBackend {
         let after = try await asking { () async throws(LockError) in
             try await lock.store.settle(request, timeout: context.storeSettings.requestTimeout).reply.entry
         }
+        if after?.key == entry {
+            throw .failed("the store does not take it now: it is new, or its clock is behind; try again in a while")
+        }
         guard after?.tick == tick else { return false }
         context.ticks.saw(tick, of: job)
         context.metrics.omitted(omissions, of: job)
@@ -55,10 +67,13 @@ extension DaemonBackend {
         return true
     }
 
-    /// The run that was to be stopped may have ended just before: no release would end the mark.
-    private func clearIfLate(_ job: String, token: Bytes?) async throws(ControlError) {
+    /// Whether the run that was to be stopped has ended, by itself or as it was told. If it did so just before, no release
+    /// would end the mark.
+    private func isLate(_ job: String, token: Bytes?) async throws(ControlError) -> Bool {
         let view = try await asking { () async throws(LockError) in try await look(at: job, withLedger: false) }
-        if view.mark?.kind == .runEnded, view.token != token { try await setMark(nil, on: job) }
+        if view.token == token { return false }
+        if view.mark?.kind == .runEnded { try await setMark(nil, on: job) }
+        return true
     }
 
     func pause(job: String, for duration: Duration?) async throws(ControlError) {

@@ -29,7 +29,11 @@ extension JobBoard {
     func wakeInTime() async {
         let timer = timer
         context.pulse.watch(Self.timerName) { timer.ring() }
-        defer { context.pulse.forget(Self.timerName) }
+        context.room.watch(Self.timerName) { timer.ring() }
+        defer {
+            context.pulse.forget(Self.timerName)
+            context.room.forget(Self.timerName)
+        }
         while !Task.isCancelled {
             context.pulse.progressed(Self.timerName)
             let rung = rung.withLock { rung in
@@ -42,8 +46,10 @@ extension JobBoard {
                 return state.dormant.nextWake
             }
             let time = context.store.tickTime()
-            let left = next.map { next in time.map { Duration.microseconds(next - $0) } ?? .seconds(1) }
-            await timer.wait(until: BootClock.now() + min(left ?? Self.longestWait, Self.longestWait))
+            var left = Self.longestWait
+            // Of one that is due and could not be woken, room is heard of.
+            if let next, let time, next > time { left = min(left, .microseconds(next - time)) }
+            await timer.wait(until: BootClock.now() + left)
         }
     }
 
@@ -109,9 +115,9 @@ extension JobBoard {
         timer.ring()
     }
 
-    /// Starts the loops of those that are to be awake.
+    /// Starts the loops of those that are to be awake. On a node without room they would wait for it, each of them.
     func wakeJobs(_ state: inout State) {
-        if state.roster.ending != nil { return }
+        if state.roster.ending != nil || context.room.obstacle != nil { return }
         for job in state.dormant.wake(at: context.store.tickTime()) {
             if let definition = state.roster.loop(of: job) { start(definition, &state) }
         }

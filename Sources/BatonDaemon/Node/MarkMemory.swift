@@ -68,15 +68,16 @@ final class MarkMemory: Sendable {
                 return state.announced.union(state.marks.keys)
             }
             var rest = jobs
-            do throws(LockError) {
-                // Of a job that this node does not have, it is kept as it was: it may come back.
-                for job in jobs.sorted() where !Task.isCancelled && context.board.job(job) != nil {
+            // Of a job that this node does not have, it is kept as it was: it may come back.
+            for job in jobs.sorted() where !Task.isCancelled && context.board.job(job) != nil {
+                do throws(LockError) {
                     try await compare(job, in: context)
-                    rest.remove(job)
-                }
-            } catch {
-                // Asked again: the store does not answer now.
-                for job in rest { announced(job) }
+                } catch  where error.isPassing {
+                    // Asked again: the store does not answer now.
+                    for job in rest { announced(job) }
+                    break
+                } catch {}  // it refuses for good, which the job's own loop says
+                rest.remove(job)
             }
             try? await BootClock.sleep(until: BootClock.now() + period)  // ended early: cancelled
         }

@@ -20,17 +20,29 @@ final class Recollection: Sendable {
     func tell(in context: NodeContext, of jobs: @Sendable () -> [String]) async {
         while !Task.isCancelled {
             await isWanted.wait(until: .distantFuture)
-            var pause = context.storeSettings.maxLockTimeout / 2
-            do throws(LockError) {
-                for job in jobs() where !Task.isCancelled { try await tell(of: job, in: context) }
-            } catch {
-                // A store that comes and goes is told again.
-                isWanted.ring()
-                pause = .seconds(1)
+            var untold = jobs()
+            let end = BootClock.now() + context.storeSettings.maxLockTimeout / 2
+            // A store that comes and goes is asked again for those of which it did not answer.
+            while !Task.isCancelled, !untold.isEmpty, BootClock.now() < end {
+                untold = await tell(of: untold, in: context)
+                if !untold.isEmpty { try? await BootClock.sleep(until: BootClock.now() + .seconds(1)) }  // or cancelled
             }
             // Whoever competes says all the while that the store is new.
-            try? await BootClock.sleep(until: BootClock.now() + pause)  // ended early: cancelled
+            try? await BootClock.sleep(until: end)  // ended early: cancelled
         }
+    }
+
+    /// - Returns: those that may be told of later: the first that was not answered, and what follows it.
+    private func tell(of jobs: [String], in context: NodeContext) async -> [String] {
+        for (index, job) in jobs.enumerated() {
+            if Task.isCancelled { return [] }
+            do throws(LockError) {
+                try await tell(of: job, in: context)
+            } catch  where error.isPassing {
+                return Array(jobs[index...])
+            } catch {}  // it refuses for good, which the job's own loop says
+        }
+        return []
     }
 
     private func tell(of job: String, in context: NodeContext) async throws(LockError) {
