@@ -73,6 +73,40 @@ struct JobLoopTests {
         #expect(loop.isDone && !loop.isDormant)
     }
 
+    @Test mutating func aStoreThatMayHaveForgottenIsToldByWhoDoesNotCompete() {
+        var definition = JobMachineTests.definition
+        definition.schedule = ScheduleSettings(.every(seconds: 60))
+        func scheduled() -> JobLoop { JobLoop(definition: definition, timing: JobMachineTests.timing, node: "n1") }
+
+        var loop = scheduled()
+        _ = told(&loop, .begun, at: 0)
+        #expect(told(&loop, .rang, at: 1) == [])
+        // The competition may not have heeded that.
+        occupy()
+        #expect(told(&loop, .roomChanged, at: 2) == [.withdraw, .recollect])
+        #expect(told(&loop, .rang, at: 3) == [.recollect])
+        #expect(told(&loop, .electionOver(1, nil, runID: ""), at: 4) == [])
+        #expect(told(&loop, .rang, at: 5) == [.recollect])
+        room.free("another")
+        #expect(told(&loop, .roomChanged, at: 6) == [.compete(election: 2, nil)])
+        _ = told(&loop, .electionOver(2, grant(6), runID: "r1"), at: 7)
+        #expect(told(&loop, .rang, at: 8) == [.lookAtMark, .recollect])
+
+        // What an earlier daemon left is cleared away, and its lease is over: nothing is renewed.
+        loop = scheduled()
+        let run = ActiveRun(runID: "r0", record: Self.record, isInherited: true, keeper: .gone)
+        let event = JobMachine.Event.tookOver(runID: "r0", fence: 7, deadline: at(-1), pid: nil)
+        #expect(
+            !told(&loop, .inherited(InheritedRun(job: "nightly", run: run, event: event)), at: 0).contains(.recollect))
+        #expect(told(&loop, .rang, at: 1) == [.lookAtMark, .recollect])
+
+        // A service has no ticks.
+        loop = self.loop()
+        _ = told(&loop, .begun, at: 0)
+        _ = told(&loop, .electionOver(1, grant(0), runID: "r1"), at: 1)
+        #expect(told(&loop, .rang, at: 2) == [.lookAtMark])
+    }
+
     @Test mutating func aLockThatComesAfterAllIsGivenBack() {
         var loop = loop()
         _ = told(&loop, .begun, at: 0)

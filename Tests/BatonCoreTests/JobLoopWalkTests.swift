@@ -154,7 +154,7 @@ private struct JobLoopWorld {
             kept.remove(record.token)
         case .settle(let run, _):
             if keepers[run.runID] == .going { faults.append("\(run.runID) is settled under its workload") }
-        case .tell, .killKeeper, .lookAtMark, .noteFence, .wake, .moved: break
+        case .tell, .killKeeper, .lookAtMark, .recollect, .noteFence, .wake, .moved: break
         }
     }
 

@@ -107,7 +107,7 @@ struct World {
         case .relief: relieve(Int(next.id), node)
         case .request: onServer(of: next)
         case .answer, .timeout, .announcement, .alarm, .contestAlarm, .mail, .clearing, .forked, .greetingTimeout,
-            .report, .archived, .daemonEnd, .courier, .replacement:
+            .report, .archived, .daemonEnd, .courier, .replacement, .recollection:
             if nodes[node].power != .on || nodes[node].daemon.isStopped { return defer_(next) }
             toDaemon(next)
         case .daemonStart:

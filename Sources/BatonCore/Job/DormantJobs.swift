@@ -38,9 +38,6 @@ package struct DormantJobs: Equatable, Sendable {
     /// When the next job is to be woken, by the store's clock in microseconds; nil: none is, by the time.
     package var nextWake: Int64? { alarms.last?.at }
 
-    /// Those that have no loop now.
-    package var dormant: [String] { jobs.filter { !$0.value.isAwake }.keys.sorted() }
-
     package func isDormant(_ job: String) -> Bool { jobs[job]?.isAwake == false }
 
     /// Whether it was awake, and then had nothing to do.

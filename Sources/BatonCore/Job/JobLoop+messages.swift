@@ -23,7 +23,7 @@ extension JobLoop {
         case treeGone(runID: String, RunOutcome?)
         /// The node became full, or has room again.
         case roomChanged
-        /// An announcement: the mark beside the lock may have changed.
+        /// An announcement: the mark beside the lock may have changed. Also after each new connection to the store.
         case rang
         /// The next tick is due while this run goes on, and is to replace it.
         case preempted(runID: String)
@@ -63,6 +63,8 @@ extension JobLoop {
         /// Take note of the run's end.
         case settle(ActiveRun, RunOutcome)
         case lookAtMark
+        /// Tell the store what this node remembers of the job's ticks: no competition does, and it may have lost them.
+        case recollect
         /// The node is to remember that there was such a fence.
         case noteFence(Int64)
         /// In place of any earlier one.

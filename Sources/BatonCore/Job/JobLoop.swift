@@ -95,7 +95,9 @@ package struct JobLoop: Equatable, Sendable {
         case .roomChanged:
             apply(room.obstacle(to: job).map { .noRoom($0) } ?? .room, &room, now, &effects)
         case .preempted(let runID): if run?.runID == runID { apply(.preempted, &room, now, &effects) }
-        case .rang: if run != nil { effects.append(.lookAtMark) }
+        case .rang:
+            if run != nil { effects.append(.lookAtMark) }
+            if !machine.isCompeting { recollect(&effects) }
         case .renewed(let runID, let event, let record):
             if run?.runID == runID, let record {
                 run?.record = record
@@ -168,7 +170,10 @@ package struct JobLoop: Equatable, Sendable {
     private mutating func perform(_ action: JobMachine.Action, _ room: RunQuota, _ effects: inout [Effect]) {
         switch action {
         case .compete: compete(room, &effects)
-        case .withdraw: if election != nil { effects.append(.withdraw) }
+        case .withdraw:
+            if election != nil { effects.append(.withdraw) }
+            // What rang may not have been heeded yet.
+            if !machine.isRetired { recollect(&effects) }
         case .launch:
             guard let run else { return }
             launches += 1
@@ -202,6 +207,8 @@ package struct JobLoop: Equatable, Sendable {
     private func tell(_ order: KeeperOrder, _ effects: inout [Effect]) {
         if let run, run.isConnected { effects.append(.tell(order)) }
     }
+
+    private func recollect(_ effects: inout [Effect]) { if machine.isScheduled { effects.append(.recollect) } }
 
     private mutating func compete(_ room: RunQuota, _ effects: inout [Effect]) {
         run = nil

@@ -139,7 +139,7 @@ package struct Daemon: Sendable {
             services.addTask { await board.giveMemoryBack() }
             services.addTask { await context.outcomes.deliver(in: context) }
             services.addTask { await context.marks.keep(in: context) }
-            services.addTask { await context.recollection.tell(in: context) { board.dormantJobs } }
+            services.addTask { await context.recollection.tell(in: context) { board.scheduledJobs } }
             services.addTask { await notifier.run() }
             services.addTask { await StatusLine(board: context.board, notify: notify, store: store).run() }
             services.addTask {

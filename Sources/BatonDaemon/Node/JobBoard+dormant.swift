@@ -71,7 +71,8 @@ extension JobBoard {
     /// That is worth its while after so many.
     private static let many = 256
 
-    var dormantJobs: [String] { state.withLock { $0.dormant.dormant } }
+    /// All that are looked after, whether or not they have a loop.
+    var scheduledJobs: [String] { state.withLock { Array($0.ears.keys) } }
 
     /// The loop of a job, which is woken if it is dormant; nil: it has none.
     func awakened(_ job: String) -> JobRunner? {

@@ -5,53 +5,66 @@ import BatonCore
 import BatonLock
 import BatonSystem
 import Logging
+import Synchronization
 
-/// A store that does not know its own past is told what this node remembers of each scheduled job, its largest tick and
-/// fence, before it elects anybody (rules S7 and S8): also of those that are dormant, and do not ask it for anything.
+/// Carries out a ``RecollectionMachine``: a store that lost data is told what this node remembers of each scheduled job,
+/// before it elects anybody.
 final class Recollection: Sendable {
-    private let isWanted = Doorbell()
+    private let events = Mutex<[RecollectionMachine.Event]>([])
+    /// Rings when there are events.
+    private let bell = Doorbell()
 
-    /// The store waits until leases that it may have forgotten are over.
-    func storeIsNew() { isWanted.ring() }
+    /// The store may be another than it was, and nothing else asks it about this job.
+    func want(_ job: String) { post(.wanted([job])) }
+
+    /// A competition heard that the store does not know its own past.
+    func storeIsNew() { post(.storeIsNew) }
+
+    private func post(_ event: RecollectionMachine.Event) {
+        events.withLock { $0.append(event) }
+        bell.ring()
+    }
 
     /// Tells it, each time, until it is cancelled.
     ///
-    /// - Parameter jobs: those that do not say it themselves.
+    /// - Parameter jobs: all that have a schedule.
     func tell(in context: NodeContext, of jobs: @Sendable () -> [String]) async {
-        while !Task.isCancelled {
-            await isWanted.wait(until: .distantFuture)
-            var untold = jobs()
-            let end = BootClock.now() + context.storeSettings.maxLockTimeout / 2
-            // A store that comes and goes is asked again for those of which it did not answer.
-            while !Task.isCancelled, !untold.isEmpty, BootClock.now() < end {
-                untold = await tell(of: untold, in: context)
-                if !untold.isEmpty { try? await BootClock.sleep(until: BootClock.now() + .seconds(1)) }  // or cancelled
+        var machine = RecollectionMachine(maxLockTimeout: context.storeSettings.maxLockTimeout)
+        await withDiscardingTaskGroup { group in
+            while !Task.isCancelled {
+                var events = events.withLock { events in
+                    defer { events = [] }
+                    return events
+                }
+                if events.isEmpty { events = [.woke] }
+                var wake = Instant.distantFuture
+                while !events.isEmpty {
+                    wake = .distantFuture
+                    for action in machine.handle(events.removeFirst(), at: BootClock.now()) {
+                        switch action {
+                        case .wantAll: events.append(.wanted(jobs()))
+                        case .tell(let job): group.addTask { self.post(await self.tell(of: job, in: context)) }
+                        case .wake(let instant): wake = instant
+                        }
+                    }
+                }
+                await bell.wait(until: wake)
             }
-            // Whoever competes says all the while that the store is new.
-            try? await BootClock.sleep(until: end)  // ended early: cancelled
+            group.cancelAll()
         }
     }
 
-    /// - Returns: those that may be told of later: the first that was not answered, and what follows it.
-    private func tell(of jobs: [String], in context: NodeContext) async -> [String] {
-        for (index, job) in jobs.enumerated() {
-            if Task.isCancelled { return [] }
-            do throws(LockError) {
-                try await tell(of: job, in: context)
-            } catch  where error.isPassing {
-                return Array(jobs[index...])
-            } catch {}  // it refuses for good, which the job's own loop says
-        }
-        return []
-    }
-
-    private func tell(of job: String, in context: NodeContext) async throws(LockError) {
+    private func tell(of job: String, in context: NodeContext) async -> RecollectionMachine.Event {
         let (floor, fence) = (context.ticks.largest(of: job), context.fences.largest(of: job))
-        if floor == 0, fence == 0 { return }
+        if floor == 0, fence == 0 { return .told }
         let lock = context.lock(of: job, timing: context.timing(of: context.storeSettings.maxLockTimeout))
         let request = SettleRequest(
-            keys: lock.keys, guarding: lock.policy.guarding, floor: floor, fence: fence, expected: nil, tick: nil,
-            lines: [])
-        _ = try await lock.store.settle(request, timeout: lock.policy.answerTimeout)
+            keys: lock.keys, guarding: lock.policy.guarding, floor: floor, fence: fence)
+        do throws(LockError) {
+            _ = try await lock.store.settle(request, timeout: lock.policy.answerTimeout)
+        } catch  where error.isPassing {
+            return .failed(job)
+        } catch {}  // it refuses for good, which the job's own loop says
+        return .told
     }
 }

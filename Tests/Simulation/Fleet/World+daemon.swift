@@ -20,6 +20,7 @@ extension World {
         case .greetingTimeout: return isOurs && !nodes[node].daemon.greeting.isEmpty ? beginBoard(node) : ()
         case .daemonEnd: return isOurs ? endDaemon(node) : ()
         case .courier: return isOurs ? deliverOutcomes(node) : ()
+        case .recollection: return isOurs ? recollect(.woke, node) : ()
         case _: break
         }
         guard let shell = shell(node, job), shell.id == next.id else { return drop(next) }
@@ -44,6 +45,7 @@ extension World {
         daemon.life = life + 1
         daemon.isAlive = true
         daemon.firstLink = linkCount
+        daemon.recollection = RecollectionMachine(maxLockTimeout: scenario.maxLockTimeout)
         daemon.shells = Array(repeating: nil, count: scenario.jobs.count)
         nodes[node].daemon = daemon
         nodes[node].room = RunQuota(limit: scenario.maxRuns)
@@ -137,6 +139,7 @@ extension World {
                 shell.arrivals.append(.init(runID: run.run.runID, run: found.run, link: link))
             }
             advance(shell, .inherited(run))
+            advance(shell, .rang)
             for word in found.backlog {
                 schedule(.report, at: now, node: node, job: job, id: found.run, slot: reports.add(word))
             }

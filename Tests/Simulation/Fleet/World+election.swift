@@ -187,6 +187,7 @@ extension World {
             advance(shell, .event(.waiting(.vanishedHolder)))
         case .unsettled(let until):
             judge.saw(.newStoreSeen)
+            recollect(.storeIsNew, shell.node)
             advance(shell, .event(.waiting(.newStore(until: until))))
         case .marked(let mark): advance(shell, .event(.waiting(.mark(mark))))
         case .late: judge.saw(.requestTooLate)

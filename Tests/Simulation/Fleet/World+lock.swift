@@ -78,6 +78,7 @@ extension World {
         case .restitution(let restitution): return goOn(restitution, handoverEvent(answer, exchange))
         case .operatorMark: return
         case .outcome(let runID): return outcomeHeard(answer, runID, exchange.node)
+        case .recollection: return recollectionHeard(answer, exchange)
         case .markLook, .renewal, .release: break
         }
         guard let shell = shell(exchange.node, exchange.job), shell.id == exchange.shell else { return }
@@ -91,7 +92,7 @@ extension World {
         case .release(let mark):
             guard case .release(let wasOurs) = answer else { return goOn(release: .failed, mark, shell) }
             goOn(release: .answered(wasOurs: wasOurs), mark, shell)
-        case .contest, .restitution, .operatorMark, .outcome: break
+        case .contest, .restitution, .operatorMark, .outcome, .recollection: break
         }
     }
 

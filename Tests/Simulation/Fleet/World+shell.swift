@@ -69,6 +69,7 @@ extension World {
                 removeFolder(run)
             }
         case .lookAtMark: lookAtMark(shell)
+        case .recollect: recollect(.wanted([scenario.jobs[job].definition.name]), node)
         case .noteFence(let fence):
             judgeFence(fence, node, job)
             saw(fence, node, job)

@@ -64,7 +64,8 @@ extension World {
         watchDeadline(run)
     }
 
-    /// Whether nobody who can reach the store knows of a tick: what it has forgotten, nobody can tell it.
+    /// Whether nobody who looks after the job and can reach the store knows of a tick: what it has forgotten, nobody can
+    /// tell it.
     private func isForgotten(_ tick: Int64, _ job: Int, but runner: Int) -> Bool {
         // Who was refused asks again a second later at most. A store may refuse for the whole of its wait after a loss.
         if now < server.refusedUntil + 1_200_000_000 { return true }
@@ -74,7 +75,7 @@ extension World {
             let link = node.link
             let isReachable = link.carriesUp && link.carriesDown && link.loss == 0 && link.lateUntil <= now
             let isUp = node.power == .on && node.daemon.isAlive && !node.daemon.isStopped
-            return node.ticks[job] < tick || !isReachable || !isUp
+            return node.ticks[job] < tick || !isReachable || !isUp || node.daemon.shells[job] == nil
         }
     }
 

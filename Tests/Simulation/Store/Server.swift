@@ -80,6 +80,8 @@ struct Exchange {
         case operatorMark
         /// How a run ended, delivered late.
         case outcome(runID: String)
+        /// What the node remembers of ticks.
+        case recollection
     }
 
     let node: Int

@@ -24,8 +24,9 @@ struct Occurrence {
         case forked
         /// The daemon looks at what an earlier one left; it has waited for a keeper long enough.
         case daemonStart, greetingTimeout
-        /// Outcomes that are not delivered yet are sent again; a run is to make room for the next tick.
-        case courier, replacement
+        /// Outcomes that are not delivered yet are sent again; a run is to make room for the next tick; a store that may
+        /// have lost data is told again what the node remembers.
+        case courier, replacement, recollection
         /// A folder is removed; a daemon is done.
         case archived, daemonEnd
         /// A keeper's process is up; its timer, its guard's timer.
