@@ -41,10 +41,12 @@ extension ValkeyStore {
     func keepSubscribed() async {
         for await _ in listeners { break }
         await reconnecting { (connector) async throws(LockError) -> Connection in
-            let (connection, _) = try await connector.connect()
+            let (connection, greeting) = try await connector.connect()
+            self.condition.withLock { $0.announcer = greeting.server }
             self.loop.execute { self.announcements.value.up(connection.handler.value) }
             return connection
         } ended: { _ in
+            self.condition.withLock { $0.announcer = nil }
             self.loop.execute { self.announcements.value.down() }
         }
     }
@@ -106,18 +108,22 @@ extension ValkeyStore {
     /// A server that is known to be another than before has a clock of its own. One that does not say who it is counts as
     /// the same: a jump of its clock is then taken for one, which is safe.
     ///
+    /// The server before may still answer, and announce.
+    ///
     /// - Parameter other: what leads to the server before, and shall not.
     private func meet(
         _ greeting: Greeting, after question: StoreClock.Question, leaving other: NIOLoopBoundBox<CommandLink>
     ) {
-        let isAnother = condition.withLock { condition in
+        let (isAnother, isAnnouncedElsewhere) = condition.withLock { condition in
             defer { condition.server = greeting.server ?? condition.server }
-            return condition.server != nil && greeting.server != nil && condition.server != greeting.server
+            func isNot(_ server: String?) -> Bool {
+                server != nil && greeting.server != nil && server != greeting.server
+            }
+            return (isNot(condition.server), isNot(condition.announcer))
         }
-        if isAnother {
-            let reason = LockError(.unreachable, "\(configuration.peer) is another server now")
-            loop.execute { other.value.giveUp(because: reason) }
-        }
+        let reason = LockError(.unreachable, "\(configuration.peer) is another server now")
+        if isAnother { loop.execute { other.value.giveUp(because: reason) } }
+        if isAnnouncedElsewhere { loop.execute { self.announcements.value.giveUp(because: reason) } }
         let question = isAnother ? serverClock.becomeAnother(since: question) : question
         _ = serverClock.heard(greeting.serverTime, inAnswerTo: question)
     }

@@ -50,6 +50,8 @@ public final class ValkeyStore: Service {
         var confirmations: Int64?
         /// The process that the last connection led to; nil: it did not say.
         var server: String?
+        /// The same of the subscription, while there is one.
+        var announcer: String?
     }
 
     /// A store on the server that `configuration` names. Nothing is sent before ``run()``.

@@ -10,6 +10,7 @@ struct DormantJobsTests {
 
     private mutating func woken(at time: Int64?) -> [String] { jobs.wake(at: time) }
     private mutating func wake(_ job: String) -> Bool { jobs.wake(job) }
+    private mutating func passedOver() -> [String] { jobs.passOver() }
 
     @Test mutating func aJobThatComesIsLookedAtAndThenSleepsUntilItsTime() {
         jobs.add("a", isAwake: false)
@@ -44,6 +45,26 @@ struct DormantJobsTests {
         jobs.rang("a")
         #expect(woken(at: 100) == ["a"])
         #expect(woken(at: 200) == [])
+    }
+
+    @Test mutating func whoCannotLookIsPassedOverOnceForEachTime() {
+        jobs.add("a", isAwake: false)
+        jobs.add("b", isAwake: false)
+        #expect(passedOver() == ["a", "b"])
+        #expect(passedOver() == [])
+        jobs.rang("a")
+        #expect(passedOver() == ["a"])
+        // They look as soon as they can.
+        #expect(woken(at: 0) == ["a", "b"])
+        jobs.slept("a", until: 100, rings: 1)
+        jobs.slept("b", until: .max, rings: 0)
+        #expect(passedOver() == [])
+        // It may have begun to look before that.
+        jobs.rang("b")
+        _ = wake("b")
+        #expect(passedOver() == [])
+        jobs.slept("b", until: .max, rings: 0)
+        #expect(passedOver() == ["b"])
     }
 
     @Test mutating func notAllLookAtOnce() {

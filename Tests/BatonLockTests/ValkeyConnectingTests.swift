@@ -3,6 +3,7 @@
 
 import BatonCore
 import BatonLock
+import Synchronization
 import Testing
 
 @testable import BatonTestSupport
@@ -83,6 +84,13 @@ struct ValkeyConnectingTests {
                     let released = try await store.release("a")
                     #expect(released)
                 }
+                // Who listens is told of each connection all the same: it may lead to another server.
+                let rings = Mutex(0)
+                let bell = Doorbell { rings.withLock { $0 += 1 } }
+                store.connect(bell, to: .report)
+                try await eventually("the bell has rung") { rings.withLock { $0 } >= 1 }
+                try server.ask("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
+                try await eventually("the bell has rung again") { rings.withLock { $0 } >= 2 }
             }
         }
     }

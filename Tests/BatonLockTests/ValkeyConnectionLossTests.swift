@@ -161,6 +161,34 @@ struct ValkeyConnectionLossTests {
     }
 
     @Test
+    func announcementsComeFromTheServerThatIsAsked() async throws {
+        try await withServer { first in
+            try await withServer { second in
+                // A name that leads to another server by and by; the first one goes on.
+                let name = first.folder + "/name.sock"
+                try FileManager.default.createSymbolicLink(atPath: name, withDestinationPath: first.socket)
+                var configuration = first.unix
+                configuration.address = .unixSocket(path: name)
+                try await withValkeyStore(configuration) { store in
+                    try await store.withAnnouncements(of: .report) { bell in
+                        await bell.wait(until: BootClock.now() + .milliseconds(100))
+                        try FileManager.default.removeItem(atPath: name)
+                        try FileManager.default.createSymbolicLink(atPath: name, withDestinationPath: second.socket)
+                        // Requests only.
+                        try first.ask("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
+                        let limit = BootClock.now() + .seconds(10)
+                        await bell.wait(until: limit)
+                        #expect(try second.ask("PUBLISH", "{test}:report:lock", "") == .integer(1))
+                        await bell.wait(until: limit)
+                        #expect(BootClock.now() < limit)
+                        #expect(try first.ask("PUBSUB", "NUMSUB", "{test}:report:lock").elements?.last == .integer(0))
+                    }
+                }
+            }
+        }
+    }
+
+    @Test
     func closingEndsWhatWaits() async throws {
         let store = ValkeyStore(.init(address: .unixSocket(path: "/nowhere/at/all.sock")))
         let running = Task { try await store.run() }

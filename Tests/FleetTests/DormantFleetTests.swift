@@ -115,15 +115,17 @@ import Testing
     }
 
     /// A store that forgot is told what this node remembers of each job before it elects anybody, also of those that are
-    /// dormant (rules S7 and S8).
-    @Test func aStoreThatForgotIsToldOfAll() async throws {
+    /// dormant (rules S7 and S8), and can't be woken.
+    @Test(arguments: [false, true]) func aStoreThatForgotIsToldOfAll(isFull: Bool) async throws {
         try await withServer { server in
             try await withFleet(server: server, timeout: .seconds(6)) { fleet in
                 let node = try fleet.node("a")
+                if isFull { try limitRuns(node) }
                 let count = 100
                 for number in 0..<count { try node.job("job\(number)", "shell = 'exit 0'\n" + Self.rarely) }
                 try node.start()
                 for number in 0..<count { try await waitUntilDormant(node, "job\(number)") }
+                if isFull { try await fill(node, jobs: count) }
                 try await server.restart(keepingData: false)
                 let back = BootClock.now()
                 try await eventually(within: .seconds(5), "all floors are told") {
@@ -131,6 +133,23 @@ import Testing
                 }
                 #expect(BootClock.now() - back < fleet.timeout)
             }
+        }
+    }
+
+    /// It takes one run.
+    private func limitRuns(_ node: Node) throws {
+        let path = node.folder + "/etc/batond.toml"
+        let text = try String(contentsOfFile: path, encoding: .utf8)
+        try text.replacing("[node]\n", with: "[node]\nmax_runs = 1\n")
+            .write(toFile: path, atomically: true, encoding: .utf8)
+    }
+
+    /// That one is a service.
+    private func fill(_ node: Node, jobs count: Int) async throws {
+        try node.job("service", "shell = 'sleep 1000'\noutput.to = 'journal'\n")
+        #expect(try await node.batonctl("reload").code == 0)
+        try await node.waitForStatus("the node is full") { status in
+            status.jobs.count { $0.state == .ineligible && $0.reason?.contains("max_runs") == true } == count
         }
     }
 
@@ -171,10 +190,7 @@ import Testing
             server.end()
             try await withFleet(server: server) { fleet in
                 let node = try fleet.node("a")
-                let path = node.folder + "/etc/batond.toml"
-                let text = try String(contentsOfFile: path, encoding: .utf8)
-                try text.replacing("[node]\n", with: "[node]\nmax_runs = 1\n")
-                    .write(toFile: path, atomically: true, encoding: .utf8)
+                try limitRuns(node)
                 for number in 10..<90 { try node.job("job\(number)", "shell = 'exit 0'\n" + Self.rarely) }
                 try node.start()
                 try await node.waitForStatus("all wait for the store") { status in
@@ -182,11 +198,7 @@ import Testing
                 }
                 try await server.start()
                 try await node.waitForStatus("all stand by") { $0.jobs.allSatisfy { $0.state == .standby } }
-                try node.job("service", "shell = 'sleep 1000'\noutput.to = 'journal'\n")
-                #expect(try await node.batonctl("reload").code == 0)
-                try await node.waitForStatus("the node is full") { status in
-                    status.jobs.count { $0.state == .ineligible && $0.reason?.contains("max_runs") == true } == 80
-                }
+                try await fill(node, jobs: 80)
                 // What is asked for meanwhile is not forgotten.
                 #expect(try await node.batonctl("run", "job10").code == 0)
                 #expect(try await node.status().jobs.first { $0.name == "job10" }?.lastRun == nil)

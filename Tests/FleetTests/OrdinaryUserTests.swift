@@ -36,6 +36,8 @@ import Testing
 
             // The next daemon takes the run over, and stops all of it.
             kill(first, SIGKILL)
+            // Until it is gone, it is the one on its runtime directory.
+            try await eventually("it is gone") { kill(first, 0) != 0 }
             let second = try start(node, fleet)
             defer { kill(second, SIGKILL) }
             try await node.waitForStatus("the run is known again") { $0.jobs.first?.run?.runID == run.id }

@@ -163,3 +163,15 @@ package struct StatusReport: Codable, Equatable, Sendable {
         self.warnings = warnings
     }
 }
+
+extension StatusReport.Holder {
+    /// Nil when nobody holds the lock. A holder record that is not the holder's own is not believed.
+    package init?(_ view: LockView) {
+        guard let token = view.token else { return nil }
+        if view.holderToken == token, let bytes = view.holder, let record = HolderRecord(decoding: bytes) {
+            self.init(node: record.node, runID: record.runID, fence: view.fence, since: record.since)
+        } else {
+            self.init(node: "a foreign client", runID: "", fence: view.fence, since: "")
+        }
+    }
+}

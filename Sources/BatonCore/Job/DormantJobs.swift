@@ -29,6 +29,8 @@ package struct DormantJobs: Equatable, Sendable {
     private var jobs: [String: Job] = [:]
     /// In the order in which they came. What has become of one meanwhile is seen when it is its turn.
     private var queue: [String] = []
+    /// Came into the queue, or were announced again, since all that wait in it were told of last.
+    private var untold: [String] = []
     private var looking: Set<String> = []
     /// Sorted, the earliest one last.
     private var alarms: [Alarm] = []
@@ -93,6 +95,13 @@ package struct DormantJobs: Equatable, Sendable {
         return true
     }
 
+    /// Those that were to look and can't, for the node has no room for a run: once for each time they were to. A loop would
+    /// tell the store what the node remembers of its job, which may have lost it.
+    package mutating func passOver() -> [String] {
+        defer { untold = [] }
+        return untold.filter { jobs[$0]?.isQueued == true }
+    }
+
     /// Wakes those whose time has come, and those that are to look.
     ///
     /// - Parameter time: the store's, in microseconds; nil: not known yet.
@@ -108,10 +117,12 @@ package struct DormantJobs: Equatable, Sendable {
             woken.append(job)
         }
         queue.removeFirst(passed)
+        if queue.isEmpty { untold = [] }
         return woken
     }
 
     private mutating func enqueue(_ job: String) {
+        untold.append(job)
         guard jobs[job]?.isQueued == false else { return }
         jobs[job]?.isQueued = true
         queue.append(job)

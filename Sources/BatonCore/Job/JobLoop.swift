@@ -172,7 +172,7 @@ package struct JobLoop: Equatable, Sendable {
         case .compete: compete(room, &effects)
         case .withdraw:
             if election != nil { effects.append(.withdraw) }
-            // What rang may not have been heeded yet.
+            // The competition that ends may have left a ring unanswered.
             if !machine.isRetired { recollect(&effects) }
         case .launch:
             guard let run else { return }

@@ -12,9 +12,9 @@ package struct RecollectionMachine: Equatable, Sendable {
         case wanted([String])
         /// A competition heard that the store does not know its own past.
         case storeIsNew
-        /// The store was told, or needs no telling, or refuses for good.
+        /// The store was told, or needs no telling.
         case told
-        /// It gave no answer.
+        /// It gave no answer, or will have none of it now.
         case failed(String)
         case woke
     }

@@ -67,8 +67,8 @@ public struct RunRecord: Equatable, Sendable {
 /// Opens a job's ledger, tells it what this daemon remembers, and settles ticks that are not to run.
 ///
 /// A store that forgot asks nobody: who has nothing to claim has to say what it remembers by itself, at least once within
-/// `max_lock_timeout`. That is so after each new connection, and for as long as it remembers a tick that is later than the
-/// store's clock.
+/// `max_lock_timeout`. That is so after each new connection, and, while it waits for ticks, for as long as it remembers one
+/// that is later than the store's clock.
 public struct SettleRequest: Equatable, Sendable {
     /// The lock and its companions.
     public var keys: LockKeys

@@ -25,7 +25,7 @@ extension JobShell {
         case .release(let record, let mark): release(record, mark, &group)
         case .settle(let run, let outcome): settle(run, outcome, &group)
         case .lookAtMark: lookAtMark(&group)
-        case .recollect: context.recollection.want(definition.name)
+        case .recollect: context.recollection.want([definition.name])
         case .noteFence(let fence): context.fences.saw(fence, of: definition.name)
         case .wake(let instant): alarm.set(instant, runner, &group)
         case .moved(let event, let before, let after): tell(of: event, from: before, to: after)

@@ -10,70 +10,47 @@ extension DaemonBackend {
     func stop(job: String) async throws(ControlError) -> StopReport {
         try checkAct(on: job)
         let planner = board.definition(of: job)?.schedule.map { TickPlanner(job: job, settings: $0) }
-        // The run that was told to end, and has ended: as it was told, or by itself.
-        var last: (run: StatusReport.Holder?, tick: Int64?)?
-        // A run may begin or end between the look and what follows from it.
-        for _ in 0..<5 {
-            let view = try await asking { () async throws(LockError) in
-                try await look(at: job, withLedger: planner != nil)
-            }
-            let holder = StatusReport.Holder(view)
-            let tick = view.ledger?.entry?.tick
-            let plan = StopPlan(
-                view, planner, by: context.name, maxLockTimeout: context.storeSettings.maxLockTimeout, at: tickTime)
-            switch plan {
-            // The next ticks are run as ever.
-            case _ where last != nil && last?.tick != tick, .nothing where last != nil:
-                return StopReport(job: job, isHeldDown: false, runID: last?.run?.runID, node: last?.run?.node)
-            case .nothing:
-                return StopReport(
-                    job: job, isHeldDown: view.mark?.kind == .heldDown, runID: holder?.runID, node: holder?.node)
+        var machine = StopMachine(
+            job: job, planner, by: context.name, maxLockTimeout: context.storeSettings.maxLockTimeout)
+        var event = StopMachine.Event.began
+        while true {
+            switch machine.handle(event) {
+            case .look:
+                let view = try await asking { () async throws(LockError) in
+                    try await look(at: job, withLedger: planner != nil)
+                }
+                event = .looked(view, at: tickTime)
             case .mark(let mark):
                 try await setMark(mark, on: job)
-                if mark.kind == .runEnded, try await isLate(job, token: view.token) {
-                    last = (holder, tick)
-                    continue
-                }
-                return StopReport(
-                    job: job, isHeldDown: mark.kind == .heldDown, runID: holder?.runID, node: holder?.node)
-            case .giveUp(let entry, let tick, let omissions):
-                if try await settle(job, entry, upTo: tick, omissions) {
-                    return StopReport(job: job, isHeldDown: false, isGivenUp: true)
-                }
+                event = .marked
+            case .settle(let key, let tick, let omissions):
+                event = .settled(try await settle(job, key, upTo: tick, omissions))
+            case .over(.stopped(let report)): return report
+            case .over(.refused):
+                throw .failed("the store does not take it now: it is new, or its clock is behind; try again in a while")
+            case .over(.restless): throw .failed("\(job) changes faster than it can be stopped: try again")
             }
         }
-        throw .failed("\(job) changes faster than it can be stopped: try again")
     }
 
-    /// False: the ledger is another by now.
+    /// - Returns: the ledger as it is then.
     private func settle(
-        _ job: String, _ entry: LedgerEntry.Key, upTo tick: Int64, _ omissions: [TickPlan.Omission]
-    ) async throws(ControlError) -> Bool {
+        _ job: String, _ key: LedgerEntry.Key, upTo tick: Int64, _ omissions: [TickPlan.Omission]
+    ) async throws(ControlError) -> LedgerEntry? {
         let lock = lock(of: job)
         let request = SettleRequest(
             keys: lock.keys, guarding: lock.policy.guarding, floor: context.ticks.largest(of: job),
-            fence: context.fences.largest(of: job), expected: entry, tick: tick,
+            fence: context.fences.largest(of: job), expected: key, tick: tick,
             lines: HistoryLine.encoded(omissions, by: context.name))
         let after = try await asking { () async throws(LockError) in
             try await lock.store.settle(request, timeout: context.storeSettings.requestTimeout).reply.entry
         }
-        if after?.key == entry {
-            throw .failed("the store does not take it now: it is new, or its clock is behind; try again in a while")
+        if let after, after.key != key, after.tick == tick {
+            context.ticks.saw(tick, of: job)
+            context.metrics.omitted(omissions, of: job)
+            for omission in omissions { context.logger(of: job).log(omission) }
         }
-        guard after?.tick == tick else { return false }
-        context.ticks.saw(tick, of: job)
-        context.metrics.omitted(omissions, of: job)
-        for omission in omissions { context.logger(of: job).log(omission) }
-        return true
-    }
-
-    /// Whether the run that was to be stopped has ended, by itself or as it was told. If it did so just before, no release
-    /// would end the mark.
-    private func isLate(_ job: String, token: Bytes?) async throws(ControlError) -> Bool {
-        let view = try await asking { () async throws(LockError) in try await look(at: job, withLedger: false) }
-        if view.token == token { return false }
-        if view.mark?.kind == .runEnded { try await setMark(nil, on: job) }
-        return true
+        return after
     }
 
     func pause(job: String, for duration: Duration?) async throws(ControlError) {

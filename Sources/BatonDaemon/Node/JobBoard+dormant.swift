@@ -118,7 +118,8 @@ extension JobBoard {
 
     /// Starts the loops of those that are to be awake. On a node without room they would wait for it, each of them.
     func wakeJobs(_ state: inout State) {
-        if state.roster.ending != nil || context.room.obstacle != nil { return }
+        if state.roster.ending != nil { return }
+        if context.room.obstacle != nil { return context.recollection.want(state.dormant.passOver()) }
         for job in state.dormant.wake(at: context.store.tickTime()) {
             if let definition = state.roster.loop(of: job) { start(definition, &state) }
         }

@@ -14,8 +14,8 @@ final class Recollection: Sendable {
     /// Rings when there are events.
     private let bell = Doorbell()
 
-    /// The store may be another than it was, and nothing else asks it about this job.
-    func want(_ job: String) { post(.wanted([job])) }
+    /// The store may be another than it was, and nothing else asks it about these jobs.
+    func want(_ jobs: [String]) { if !jobs.isEmpty { post(.wanted(jobs)) } }
 
     /// A competition heard that the store does not know its own past.
     func storeIsNew() { post(.storeIsNew) }
@@ -62,9 +62,12 @@ final class Recollection: Sendable {
             keys: lock.keys, guarding: lock.policy.guarding, floor: floor, fence: fence)
         do throws(LockError) {
             _ = try await lock.store.settle(request, timeout: lock.policy.answerTimeout)
-        } catch  where error.isPassing {
+            return .told
+        } catch  where error.code == .closed {
+            return .told
+        } catch {
+            // A store that refuses today may have its rights, or its replicas, in a moment.
             return .failed(job)
-        } catch {}  // it refuses for good, which the job's own loop says
-        return .told
+        }
     }
 }

@@ -97,6 +97,11 @@ final class Announcements {
         }
     }
 
+    /// The connection leads to a server that nobody asks any more.
+    func giveUp(because reason: LockError) {
+        if case .up(let handler) = state { handler.close(because: reason) }
+    }
+
     private func subscribe(to channels: [[UInt8]]) {
         guard case .up(let handler) = state, !channels.isEmpty else { return }
         for channel in channels { pending[channel, default: 0] += 1 }
@@ -125,7 +130,11 @@ final class Announcements {
             logger.warning(
                 "the store refuses a subscription, so releases are noticed late",
                 metadata: ["reason": "\(printable(message))"])
-            if let channel = answeredChannel() { allReady(on: channel) }
+            if let channel = answeredChannel() {
+                // Nothing is announced, but this may be another server than before: let them look.
+                ring(channel)
+                allReady(on: channel)
+            }
             return
         }
         guard let parts = reply.elements, parts.count >= 3, let channel = parts[1].bytes else { return }

@@ -120,6 +120,8 @@ struct Daemon {
     /// The server that was spoken to last; 0: none.
     var server = 0
     var watch = ClockWatch()
+    /// Its jobs with a schedule.
+    var dormant = DormantJobs()
     /// Nil: it has not begun.
     var recollection: RecollectionMachine?
     /// Runs of an earlier daemon whose keepers have not answered yet.

@@ -25,7 +25,10 @@ extension World {
         }
         guard let shell = shell(node, job), shell.id == next.id else { return drop(next) }
         switch next.kind {
-        case .mail: if let message = mails.take(next.slot) { advance(shell, message) }
+        case .mail:
+            guard let message = mails.take(next.slot) else { return }
+            if shell.dormantUntil != nil, message == .roomChanged { return wakeJobs(node) }
+            advance(shell, message)
         case .alarm: alarmCame(shell)
         case .contestAlarm: contestAlarmCame(next.slot)
         case .clearing: clearingGoesOn(next.slot, shell)
@@ -134,6 +137,7 @@ extension World {
                 continue
             }
             guard let definition = nodes[node].definitions[job] else { continue }
+            nodes[node].daemon.dormant.add(definition.name, isAwake: true)
             let shell = makeShell(definition, node, job, legacy: nil)
             if let link = found.link {
                 shell.arrivals.append(.init(runID: run.run.runID, run: found.run, link: link))
@@ -162,6 +166,7 @@ extension World {
 
     mutating func beginLoop(_ node: Int, _ job: Int, legacy: LockLegacy?) {
         guard let definition = nodes[node].definitions[job], definition.enabled else { return }
+        nodes[node].daemon.dormant.add(definition.name, isAwake: true)
         advance(makeShell(definition, node, job, legacy: legacy), .begun)
     }
 
@@ -209,6 +214,7 @@ extension World {
     /// Tells a loop to be done, now or after its run.
     private mutating func order(_ event: JobMachine.Event, _ shell: Shell) {
         shell.isTold = true
+        nodes[shell.node].daemon.dormant.remove(shell.definition.name)
         post(.event(event), to: shell)
     }
 

@@ -108,7 +108,10 @@ extension World {
 
     /// An announcement: worth asking again.
     mutating func ring(_ shell: Shell) {
-        if shell.dormantUntil != nil { return wakeUp(shell) }
+        if shell.dormantUntil != nil {
+            nodes[shell.node].daemon.dormant.rang(shell.definition.name)
+            return wakeJobs(shell.node)
+        }
         if let election = shell.election, election.rest == .tick {
             shell.isRung = true
             wake(election)

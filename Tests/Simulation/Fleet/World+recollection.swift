@@ -34,7 +34,7 @@ extension World {
     }
 
     mutating func recollectionHeard(_ answer: Answer, _ exchange: Exchange) {
-        if case .failure(let failure) = answer, failure != .refused {
+        if case .failure = answer {
             return recollect(.failed(scenario.jobs[exchange.job].definition.name), exchange.node)
         }
         recollect(.told, exchange.node)

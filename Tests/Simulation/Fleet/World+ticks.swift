@@ -73,19 +73,40 @@ extension World {
         judge.saw(.fellAsleep)
         shell.dormantUntil = shell.wakesAt
         shell.alarm.due = nil
-        if shell.isRung { wakeUp(shell) } else { wakeIfDue(shell) }
+        let (node, name) = (shell.node, shell.definition.name)
+        let rings = nodes[node].daemon.dormant.rings(of: name)
+        if shell.isRung { nodes[node].daemon.dormant.rang(name) }
+        nodes[node].daemon.dormant.slept(name, until: shell.wakesAt, rings: rings)
+        wakeJobs(node)
+        wakeIfDue(shell)
+    }
+
+    /// As for the daemon's board.
+    mutating func wakeJobs(_ node: Int) {
+        if nodes[node].room.obstacle != nil {
+            let jobs = nodes[node].daemon.dormant.passOver()
+            if jobs.isEmpty { return }
+            judge.saw(.passedOver)
+            return recollect(.wanted(jobs), node)
+        }
+        for name in nodes[node].daemon.dormant.wake(at: tickTime(node)) {
+            if let job = scenario.jobs.firstIndex(where: { $0.definition.name == name }), let shell = shell(node, job) {
+                wakeUp(shell)
+            }
+        }
     }
 
     /// As for the daemon's timer: not for very long, so that a clock that was set is noticed.
     mutating func wakeIfDue(_ shell: Shell) {
         guard let moment = shell.dormantUntil else { return }
         let left = tickTime(shell.node).map { Duration.microseconds(min(moment - $0, 2_000_000)) } ?? .seconds(1)
-        if left <= .zero { return wakeUp(shell) }
-        setAlarm(clock(shell.node) + left, shell)
+        if left <= .zero { wakeJobs(shell.node) }
+        // Of one that could not be woken, room is heard of.
+        setAlarm(clock(shell.node) + (left <= .zero ? .seconds(2) : left), shell)
     }
 
     /// Another loop follows, which has nothing from the one before but what was learned of the lock. One that is told to be done is done.
-    mutating func wakeUp(_ shell: Shell) {
+    private mutating func wakeUp(_ shell: Shell) {
         if shell.isTold { return }
         judge.saw(.wokeUp)
         let next = makeShell(shell.definition, shell.node, shell.job, legacy: nil)

@@ -8,7 +8,7 @@ package enum Turn: String, CaseIterable, Sendable {
     case leaseRanOut, cleared, guardKilled, daemonKilled, startedTooLate, staleOrder, jobLockRefused, launchFailed
     case restartedInPlace, failedOver, exchanged, clockNotice, secondDaemonRefused
     case ledgerSeen, tickSettled, tickClaimed, retryClaimed, tickStarted, retryStarted, outcomeLate, replaced
-    case fellAsleep, wokeUp, recollected
+    case fellAsleep, wokeUp, passedOver, recollected
 }
 
 /// What was counted in one world, or in many.
