@@ -19,7 +19,7 @@ RELEASE_BUILD := swift build -c release --static-swift-stdlib
 run: build
 	@exec .ci/node
 
-# What CI runs. One test after the other: most of them start servers and processes and watch the clock.
+# What CI runs. Two tests at a time at most: many of them start servers and processes and watch the clock.
 test:
 	@.ci/setup test
 	echo "Building the tests. The first time, this compiles all dependencies: about 8 minutes on 2 cores."
