@@ -122,7 +122,12 @@ extension ValkeyStore {
             return (isNot(condition.server), isNot(condition.announcer))
         }
         let reason = LockError(.unreachable, "\(configuration.peer) is another server now")
-        if isAnother { loop.execute { other.value.giveUp(because: reason) } }
+        if isAnother {
+            loop.execute {
+                other.value.giveUp(because: reason)
+                self.announcements.value.ringAll()
+            }
+        }
         if isAnnouncedElsewhere { loop.execute { self.announcements.value.giveUp(because: reason) } }
         let question = isAnother ? serverClock.becomeAnother(since: question) : question
         _ = serverClock.heard(greeting.serverTime, inAnswerTo: question)

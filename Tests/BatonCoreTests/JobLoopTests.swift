@@ -92,6 +92,11 @@ struct JobLoopTests {
         _ = told(&loop, .electionOver(2, grant(6), runID: "r1"), at: 7)
         #expect(told(&loop, .rang, at: 8) == [.lookAtMark, .recollect])
 
+        // A store that refuses may take it in a moment.
+        loop = scheduled()
+        _ = told(&loop, .begun, at: 0)
+        #expect(told(&loop, .event(.electionFailed("no")), at: 1) == [.recollect])
+
         // What an earlier daemon left is cleared away, and its lease is over: nothing is renewed.
         loop = scheduled()
         let run = ActiveRun(runID: "r0", record: Self.record, isInherited: true, keeper: .gone)

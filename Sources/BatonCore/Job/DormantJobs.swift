@@ -13,6 +13,8 @@ package struct DormantJobs: Equatable, Sendable {
         var isAwake = false
         /// It is to look, when there is room.
         var isQueued = false
+        /// It is among the ``DormantJobs/untold``.
+        var isUntold = false
         /// When it is woken, by the store's clock in microseconds; `Int64.max`: not by the time.
         var wakesAt = Int64.max
         /// So much was announced of it.
@@ -98,8 +100,13 @@ package struct DormantJobs: Equatable, Sendable {
     /// Those that were to look and can't, for the node has no room for a run: once for each time they were to. A loop would
     /// tell the store what the node remembers of its job, which may have lost it.
     package mutating func passOver() -> [String] {
-        defer { untold = [] }
+        defer { forgetUntold() }
         return untold.filter { jobs[$0]?.isQueued == true }
+    }
+
+    private mutating func forgetUntold() {
+        for job in untold { jobs[job]?.isUntold = false }
+        untold = []
     }
 
     /// Wakes those whose time has come, and those that are to look.
@@ -117,12 +124,15 @@ package struct DormantJobs: Equatable, Sendable {
             woken.append(job)
         }
         queue.removeFirst(passed)
-        if queue.isEmpty { untold = [] }
+        if queue.isEmpty { forgetUntold() }
         return woken
     }
 
     private mutating func enqueue(_ job: String) {
-        untold.append(job)
+        if jobs[job]?.isUntold == false {
+            jobs[job]?.isUntold = true
+            untold.append(job)
+        }
         guard jobs[job]?.isQueued == false else { return }
         jobs[job]?.isQueued = true
         queue.append(job)

@@ -59,7 +59,10 @@ package struct JobLoop: Equatable, Sendable {
             run = inherited.run
             if inherited.run.isConnected { effects.append(.listen(runID: inherited.run.runID)) }
             apply(inherited.event, &room, now, &effects)
-        case .event(let event): apply(event, &room, now, &effects)
+        case .event(let event):
+            apply(event, &room, now, &effects)
+            // It rests for a while, and may have left a ring unanswered.
+            if case .electionFailed = event { recollect(&effects) }
         case .electionOver(let number, let grant, let runID):
             let isCurrent = election == number
             if isCurrent { election = nil }

@@ -28,7 +28,7 @@ final class Recollection: Sendable {
     /// Tells it, each time, until it is cancelled.
     ///
     /// - Parameter jobs: all that have a schedule.
-    func tell(in context: NodeContext, of jobs: @Sendable () -> [String]) async {
+    func tell(in context: NodeContext, of jobs: @escaping @Sendable () -> [String]) async {
         var machine = RecollectionMachine(maxLockTimeout: context.storeSettings.maxLockTimeout)
         await withDiscardingTaskGroup { group in
             while !Task.isCancelled {
@@ -43,7 +43,11 @@ final class Recollection: Sendable {
                     for action in machine.handle(events.removeFirst(), at: BootClock.now()) {
                         switch action {
                         case .wantAll: events.append(.wanted(jobs()))
-                        case .tell(let job): group.addTask { self.post(await self.tell(of: job, in: context)) }
+                        case .tell(let job):
+                            group.addTask {
+                                let isTold = await self.tell(of: job, in: context)
+                                self.post(isTold || !jobs().contains(job) ? .told : .failed(job))
+                            }
                         case .wake(let instant): wake = instant
                         }
                     }
@@ -54,20 +58,19 @@ final class Recollection: Sendable {
         }
     }
 
-    private func tell(of job: String, in context: NodeContext) async -> RecollectionMachine.Event {
+    /// False: it may be told of later.
+    private func tell(of job: String, in context: NodeContext) async -> Bool {
         let (floor, fence) = (context.ticks.largest(of: job), context.fences.largest(of: job))
-        if floor == 0, fence == 0 { return .told }
+        if floor == 0, fence == 0 { return true }
         let lock = context.lock(of: job, timing: context.timing(of: context.storeSettings.maxLockTimeout))
         let request = SettleRequest(
             keys: lock.keys, guarding: lock.policy.guarding, floor: floor, fence: fence)
         do throws(LockError) {
             _ = try await lock.store.settle(request, timeout: lock.policy.answerTimeout)
-            return .told
-        } catch  where error.code == .closed {
-            return .told
+            return true
         } catch {
             // A store that refuses today may have its rights, or its replicas, in a moment.
-            return .failed(job)
+            return error.code == .closed
         }
     }
 }

@@ -97,6 +97,9 @@ final class Announcements {
         }
     }
 
+    /// Requests go to another server than before: let all who listen look.
+    func ringAll() { for channel in subscriptions.keys { ring(channel) } }
+
     /// The connection leads to a server that nobody asks any more.
     func giveUp(because reason: LockError) {
         if case .up(let handler) = state { handler.close(because: reason) }
