@@ -41,6 +41,13 @@ struct RenewalMachineTests {
                 == .over(.renewed(sentAt: at(3)), nil))
     }
 
+    @Test func aLeaseIsNotMadeShorterThanItWasGrantedFor() {
+        let longer = LeaseRecord(token: Self.old, fence: 7, timeout: .seconds(30))
+        let shorter = LeaseRecord(token: Self.old, fence: 7, timeout: .seconds(5))
+        #expect(request(renewal(longer, isInherited: true)).change == .reset(.seconds(30)))
+        #expect(request(renewal(shorter, isInherited: true)).change == .reset(.seconds(15)))
+    }
+
     @Test func whatTheLeaseMakesOfEachAnswer() {
         for (event, outcome) in [
             (RenewalMachine.Event.answered(.lost, sentAt: at(0)), LeaseMachine.Event.refused),

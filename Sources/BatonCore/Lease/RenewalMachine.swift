@@ -62,8 +62,12 @@ package struct RenewalMachine: Equatable, Sendable {
     package func request(
         of keys: LockKeys, _ policy: LockPolicy, deadline: Instant, serverTime: Int64?, at now: Instant
     ) -> RenewRequest {
+        // Never shorter than it was granted for: the run's keeper may still go by the lease of a daemon before this one,
+        // whose job file had a longer timeout.
+        let timeout = max(policy.timing.timeout, record.timeout)
         var request = policy.renewal(
-            of: keys, token: record.token, deadline: deadline, fence: record.fence, holder: holder,
+            of: keys, token: record.token, change: .reset(timeout), deadline: deadline, fence: record.fence,
+            holder: holder,
             successor: successor.map { .init(token: $0, holder: holder) }, serverTime: serverTime, at: now)
         request.ledger = record.turn
         return request
