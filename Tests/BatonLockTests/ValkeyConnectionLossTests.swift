@@ -162,36 +162,31 @@ struct ValkeyConnectionLossTests {
 
     @Test
     func announcementsComeFromTheServerThatIsAsked() async throws {
-        try await withServer { first in
-            try await withServer { second in
-                // A name that leads to another server by and by; the first one goes on.
-                let name = first.folder + "/name.sock"
-                try FileManager.default.createSymbolicLink(atPath: name, withDestinationPath: first.socket)
-                var configuration = first.unix
-                configuration.address = .unixSocket(path: name)
-                try await withValkeyStore(configuration) { store in
-                    try await store.withAnnouncements(of: .report) { bell in
-                        await bell.wait(until: BootClock.now() + .milliseconds(100))
-                        try FileManager.default.removeItem(atPath: name)
-                        try FileManager.default.createSymbolicLink(atPath: name, withDestinationPath: second.socket)
-                        // Requests only.
-                        try first.ask("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
-                        let limit = BootClock.now() + .seconds(10)
-                        await bell.wait(until: limit)
-                        #expect(BootClock.now() < limit)
-                        try await eventually("it is announced by the second") {
-                            try second.ask("PUBSUB", "NUMSUB", "{test}:report:lock").elements?.last == .integer(1)
-                        }
-                        #expect(try first.ask("PUBSUB", "NUMSUB", "{test}:report:lock").elements?.last == .integer(0))
-                    }
-                }
-            }
+        try await withNameThatMoves { first, second, bell in
+            // Requests only.
+            try first.ask("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
+            try await ring(bell)
+            try await eventually("the second announces it") { try listeners(second) == 1 }
+            #expect(try listeners(first) == 0)
         }
     }
 
     /// Also when announcements came from there before.
     @Test
     func whoListensLooksAgainWhenAnotherServerIsAsked() async throws {
+        try await withNameThatMoves { first, second, bell in
+            try first.ask("CLIENT", "KILL", "TYPE", "pubsub")
+            try await ring(bell)
+            try await eventually("the second announces it") { try listeners(second) == 1 }
+            try first.ask("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
+            try await ring(bell)
+        }
+    }
+
+    /// Somebody listens to a server by a name that leads to the second one by now; the first goes on.
+    private func withNameThatMoves(
+        _ body: (_ first: TestServer, _ second: TestServer, Doorbell) async throws -> Void
+    ) async throws {
         try await withServer { first in
             try await withServer { second in
                 let name = first.folder + "/name.sock"
@@ -203,19 +198,24 @@ struct ValkeyConnectionLossTests {
                         await bell.wait(until: BootClock.now() + .milliseconds(100))
                         try FileManager.default.removeItem(atPath: name)
                         try FileManager.default.createSymbolicLink(atPath: name, withDestinationPath: second.socket)
-                        let limit = BootClock.now() + .seconds(10)
-                        try first.ask("CLIENT", "KILL", "TYPE", "pubsub")
-                        await bell.wait(until: limit)
-                        try await eventually("it is announced by the second") {
-                            try second.ask("PUBSUB", "NUMSUB", "{test}:report:lock").elements?.last == .integer(1)
-                        }
-                        try first.ask("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
-                        await bell.wait(until: limit)
-                        #expect(BootClock.now() < limit)
+                        try await body(first, second, bell)
                     }
                 }
             }
         }
+    }
+
+    private func ring(_ bell: Doorbell) async throws {
+        let limit = BootClock.now() + .seconds(10)
+        await bell.wait(until: limit)
+        try #require(BootClock.now() < limit)
+    }
+
+    private func listeners(_ server: TestServer) throws -> Int64? {
+        guard case .integer(let count)? = try server.ask("PUBSUB", "NUMSUB", "{test}:report:lock").elements?.last else {
+            return nil
+        }
+        return count
     }
 
     @Test
